@@ -1,0 +1,66 @@
+/*
+ * A change-set on its way: asked by the HTTP side, carried out by the writer thread, all or nothing.
+ */
+#ifndef MGMTD_CHANGE_H
+#define MGMTD_CHANGE_H
+
+#include "mgmtd/model.h"
+
+#include <jansson.h>
+
+enum operation_verb {
+	VERB_CREATE,	/* POST: 409 exists */
+	VERB_PUT,	/* create or replace */
+	VERB_PATCH,	/* RFC 7396; 404 when missing */
+	VERB_DELETE,	/* 404 when missing; a parameter goes back to its default */
+};
+
+struct operation {
+	enum operation_verb verb;
+	const struct kind *kind;
+	char name[SCHEMA_NAME_MAX + 1];
+	json_t *value;		/* object of the kind, or a parameter's bare value (null = default); NULL for VERB_DELETE */
+	char *pointer;		/* prefix of the JSON pointers of its errors: "", "/value", "/changes/3/value", … */
+};
+
+struct change {
+	/* asked: filled in by the caller, untouched by the writer */
+	struct operation *operations;
+	size_t count;
+	bool collective;	/* came as a set (/changes, PATCH /sip-parameters): the answer's resource is null and its
+				 * ETag the revision */
+	bool dry_run;
+	char *if_match;		/* the header's value, or NULL; against the object of a single operation, else the revision */
+	bool if_none_match;	/* If-None-Match: * */
+	char *actor;		/* user name; never NULL */
+	char *address;		/* of the client; never NULL */
+	char *token;		/* name of the API token, or NULL for a session */
+	char *comment;		/* why, or NULL */
+	char *request_id;	/* never NULL */
+
+	/* answered */
+	unsigned status;	/* 200, 201 or that of a problem */
+	json_t *body;		/* the answer of api.md "Every write" without `applied`, or a problem document */
+	uint64_t revision;	/* for the ETag "rN" (0 = none); set also with 412 */
+	uint64_t generation;	/* published; 0 = nothing was */
+	bool created;		/* 201: Location is kind->path "/" name of operations[0] */
+
+	/* Called once, on the writer thread, when the answer stands; the change is then the caller's again. */
+	void (*done)(struct change *change);
+	void *arg;
+	struct change *next;	/* the writer's queue */
+};
+
+struct change *change_new(size_t count);	/* operations zeroed; NULL = out of memory */
+void change_free(struct change *change);
+
+/* Builders from a parsed request body, which they borrow.  On a malformed body: NULL, and the violations in `errors`.
+ *   single:     POST (name from the body), PUT, PATCH, DELETE of one object; name NULL for POST; body NULL for DELETE
+ *   parameters: PATCH /sip-parameters {"SS_…": value}
+ *   set:        POST /changes {comment, changes: [{op, kind, name, value}]}
+ * A parameter's PUT body is {"value": …}. */
+struct change *change_single(enum operation_verb verb, const struct kind *kind, const char *name, json_t *body, json_t *errors);
+struct change *change_parameters(json_t *body, json_t *errors);
+struct change *change_set(json_t *body, json_t *errors);
+
+#endif

@@ -1,0 +1,19 @@
+/* Errors as the API tells them: RFC 9457 problem documents and the list of violations in them. */
+#ifndef MGMTD_PROBLEM_H
+#define MGMTD_PROBLEM_H
+
+#include <jansson.h>
+#include <stddef.h>
+
+/* A violation {pointer, code, detail}, appended to the array `errors`.  Returns it (borrowed), for min, max and got to
+ * be added with json_object_set_new().  pointer is an RFC 6901 JSON pointer: prefix, and, when member is not NULL,
+ * "/" and the escaped member. */
+json_t *problem_violation(json_t *errors, const char *prefix, const char *member, const char *code, const char *format, ...)
+	__attribute__((format(printf, 5, 6)));
+
+/* The document {type, title, status, detail, request_id, errors?}.  code is the last part of `type`, as "not_found";
+ * NULL takes the status's own.  errors (may be NULL) is borrowed. */
+json_t *problem_document(unsigned status, const char *code, const char *request_id, json_t *errors, const char *format, ...)
+	__attribute__((format(printf, 5, 6)));
+
+#endif

@@ -1,0 +1,144 @@
+/*
+ * The one description of every parameter and resource.
+ *
+ * parameters.def and <kind>.def are X-macro tables.  From them come, here, the C structs that lie in shared memory and
+ * the descriptor tables; and from the descriptors, elsewhere, JSON both ways, validation, diff, the API description and
+ * the layout hash.  Adding a parameter is one line in one .def file.
+ *
+ * How a value lies in a struct:
+ *   BOOL            uint8_t, 0 or 1
+ *   INT             int32_t
+ *   INT_OR_KEYWORD  int32_t: the number, or KEYWORD(n) for the n-th word of the field's options
+ *   ENUM            int32_t: index into the field's options
+ *   texts           char[max + 1], UTF-8, NUL-terminated, zero-filled; empty = not given
+ */
+#ifndef SCHEMA_SCHEMA_H
+#define SCHEMA_SCHEMA_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define SCHEMA_NAME_MAX 63
+#define SCHEMA_LINE_LEN 32	/* hex digits of a registration's line token */
+
+/* Keywords of an INT_OR_KEYWORD are stored below every legal number. */
+#define KEYWORD(n) (-1 - (int32_t)(n))
+
+enum field_type { FT_BOOL, FT_INT, FT_INT_OR_KEYWORD, FT_ENUM, FT_TEXT, FT_USER, FT_NAME, FT_HOST, FT_HOST_PORT };
+enum field_unit { NO_UNIT, SECONDS };
+enum field_applies { LIVE, NEW_CALLS, REREGISTER };
+enum field_direction { OUTBOUND, INBOUND, BOTH };
+enum field_flag { REQUIRED = 1, SECRET = 2, RECORDLESS = 4, ZERO_OFF = 8 };
+
+/* enum EXPIRE_option { EXPIRE_AUTO }, … */
+#define OPTIONS(set) enum set##_option {
+#define OPTION(set, id, word, label, help, recommended) set##_##id,
+#define END_OPTIONS(set) set##_COUNT };
+#include "options.def"
+#undef OPTIONS
+#undef OPTION
+#undef END_OPTIONS
+
+struct option_word {
+	const char *word;		/* NULL ends a table */
+	const char *label;
+	const char *help;
+	int recommended;
+};
+
+struct field {
+	const char *name;
+	enum field_type type;
+	int32_t min, max;		/* of the number, or of the text in bytes */
+	const char *fallback;		/* the default, as JSON text */
+	const struct option_word *options;	/* NULL where the type has none */
+	enum field_unit unit;
+	enum field_applies applies;
+	enum field_direction direction;
+	unsigned flags;			/* enum field_flag */
+	const char *inherits;		/* parameter behind the word "inherit", or NULL */
+	const char *group, *title, *help;
+	uint32_t offset, size;		/* in the struct; size 0 for a RECORDLESS field */
+};
+
+/* Every record of a kind begins with this.  A record's identity is (id, incarnation): ids are small, dense and reused;
+ * the incarnation is the revision that created the object. */
+struct record {
+	uint32_t id;
+	uint32_t present;		/* 0 = no object has this id */
+	uint64_t incarnation;
+	uint64_t revision;		/* the revision that last changed it */
+	char name[SCHEMA_NAME_MAX + 1];
+};
+
+#define C_BOOL(name, max) uint8_t name;
+#define C_INT(name, max) int32_t name;
+#define C_INT_OR_KEYWORD(name, max) int32_t name;
+#define C_ENUM(name, max) int32_t name;
+#define C_TEXT(name, max) char name[(max) + 1];
+#define C_USER(name, max) char name[(max) + 1];
+#define C_NAME(name, max) char name[(max) + 1];
+#define C_HOST(name, max) char name[(max) + 1];
+#define C_HOST_PORT(name, max) char name[(max) + 1];
+#define C_MEMBER_0(type, name, max) C_##type(name, max)
+#define C_MEMBER_REQUIRED(type, name, max) C_##type(name, max)
+#define C_MEMBER_SECRET(type, name, max) C_##type(name, max)
+#define C_MEMBER_ZERO_OFF(type, name, max) C_##type(name, max)
+#define C_MEMBER_RECORDLESS(type, name, max)
+#define FIELD(name, type, min, max, fallback, options, unit, applies, group, direction, flags, inherits, title, help) \
+	C_MEMBER_##flags(type, name, max)
+
+struct sip_parameters {
+#include "parameters.def"
+};
+
+struct registration_record {
+	struct record head;
+	char line[SCHEMA_LINE_LEN + 1];	/* Contact's line= token: HMAC of the name, the same after a restart */
+#include "registration.def"
+};
+#undef FIELD
+
+_Static_assert(sizeof(struct registration_record) <= 2048, "a registration must fit 2 KiB");
+
+/* The kinds of object a configuration holds.  The parameters are objects of the kind "sip-parameters", each named by
+ * the parameter, but lie together in one struct; the others are records numbered by id. */
+enum kind_id { KIND_PARAMETERS, KIND_REGISTRATION, KIND_COUNT };
+
+struct kind {
+	enum kind_id id;
+	const char *path;		/* "registrations": the word in URLs, change-sets, SQL and history */
+	const char *noun;		/* "registration": the word in logs and events */
+	const struct field *fields;
+	size_t nfields;
+	uint32_t record_size;
+};
+
+extern const struct kind schema_kinds[KIND_COUNT];
+
+const struct kind *schema_kind_by_path(const char *path);	/* or NULL */
+const struct field *schema_field(const struct kind *kind, const char *name);	/* or NULL */
+
+/* FNV-1a over name, type, offset and size of every field of every kind: two programs whose hashes agree lay out the
+ * same structs. */
+uint64_t schema_layout_hash(void);
+
+const char *schema_type_word(enum field_type type);		/* "int", "text", … as in the API */
+const char *schema_unit_word(enum field_unit unit);		/* "s" or "" */
+const char *schema_applies_word(enum field_applies applies);	/* "live", … */
+const char *schema_direction_word(enum field_direction direction);
+
+/* Index of a word among the field's options, or -1. */
+int schema_option(const struct field *field, const char *word);
+
+/* Says why `text` (len bytes, not necessarily NUL-terminated) is no legal value of a text field: NULL when it is legal,
+ * else a static sentence without the value.  Checks UTF-8, control characters and the type's syntax, not the length. */
+const char *schema_text_fault(enum field_type type, const char *text, size_t len);
+
+/* The same for the name of an object: 1 to 63 of A-Z a-z 0-9 . _ -, first a letter, digit or underscore. */
+const char *schema_name_fault(const char *name, size_t len);
+
+/* Why an integer is out of the field's range: 0 = legal. */
+int schema_int_outside(const struct field *field, int64_t value);
+
+#endif

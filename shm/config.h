@@ -1,0 +1,86 @@
+/*
+ * The configuration segment: mgmtd writes, switchcore and tools read.  Copy-on-write pages, one 8-byte root word is the
+ * only commit point, readers pin a generation.
+ */
+#ifndef SHM_CONFIG_H
+#define SHM_CONFIG_H
+
+#include "schema/schema.h"
+#include "shm/shm.h"
+
+#include <stdbool.h>
+
+struct config_writer;
+struct config_reader;
+struct snapshot;
+
+/* ------------------------------------------------------------------ writer: one thread of mgmtd */
+
+struct config_options {
+	uint32_t spare_pages;	/* least free pages kept beside the used ones; 0 = CONFIG_SPARE_PAGES */
+};
+#define CONFIG_SPARE_PAGES 512u
+
+/* Opens DIR/config for writing, or makes it when it is missing, of another layout or damaged.
+ * Gives:  *w; config_writer_revision() says what is published there: 0 = nothing yet (a new segment), the caller then
+ *         publishes everything once.
+ * Errors: EBUSY another writer lives; ENOSPC too little room; EPERM not ours; others from the system.  why is set. */
+int config_writer_open(struct config_writer **w, const char *dir, const struct config_options *options, struct shm_why *why);
+void config_writer_close(struct config_writer *w);
+uint64_t config_writer_revision(const struct config_writer *w);
+uint64_t config_writer_generation(const struct config_writer *w);
+void config_writer_pages(const struct config_writer *w, uint32_t *used, uint32_t *total);
+
+/* A change being prepared: begin, any number of edits, then publish or abandon.  Nothing a reader can reach changes
+ * before publish.  rec is a whole record of the kind with head filled in; it is copied.
+ * Errors: ENOSPC the segment must grow and cannot; the change should then be abandoned. */
+int config_begin(struct config_writer *w);
+int config_set_parameters(struct config_writer *w, const struct sip_parameters *parameters);
+int config_put(struct config_writer *w, enum kind_id kind, const struct record *rec);
+int config_delete(struct config_writer *w, enum kind_id kind, uint32_t id);
+int config_publish(struct config_writer *w, uint64_t revision, uint64_t *generation);
+void config_abandon(struct config_writer *w);
+
+/* What is published now, for the writer's own reading; valid until the next config_begin(). */
+const struct sip_parameters *config_writer_parameters(const struct config_writer *w);
+const struct record *config_writer_record(const struct config_writer *w, enum kind_id kind, uint32_t id);	/* or NULL */
+
+/* Once a second: the writer's heartbeat, sweep of dead readers' slots, reclaiming. */
+void config_writer_tick(struct config_writer *w);
+
+/* ------------------------------------------------------------------ reader */
+
+/* Maps DIR/config and claims a reader slot.
+ * Errors: ENOENT no segment yet; EPROTO other layout or version (both values in why); EPERM the file belongs to
+ *         another user; EUSERS no slot free; EINVAL truncated or damaged. */
+int config_reader_open(struct config_reader **r, const char *dir, enum reader_role role, struct shm_why *why);
+void config_reader_close(struct config_reader *r);
+
+/* Take the newest complete snapshot.  Never blocks, never allocates, unless the segment was superseded by a new file,
+ * which is then opened.
+ * Gives:  *snap, valid until the next config_refresh() or config_idle() of this reader; *changed (may be NULL) = it is
+ *         not the one taken last.
+ * Errors: ENOENT nothing published yet; others as config_reader_open(), the old snapshot then stays pinned. */
+int config_refresh(struct config_reader *r, const struct snapshot **snap, bool *changed, struct shm_why *why);
+
+/* Before blocking with nothing to do: an idle reader holds no pages. */
+void config_idle(struct config_reader *r);
+
+/* Every record of the kind that is new or changed in a generation above `since` (0 = all), in no order: calls each() for the records of
+ * the leaves written since then, so also for unchanged neighbours and, with rec->present == 0, for ids that are empty.
+ * Compare (id, incarnation, revision) with your own table. Also tells, by *limit, that no id ≥ limit exists. */
+void config_changes(const struct snapshot *snap, enum kind_id kind, uint64_t since,
+                    void (*each)(const struct record *rec, uint32_t id, void *arg), void *arg, uint32_t *limit);
+
+/* "Acted on" and "could not be acted on": what the API calls applied and rejected. */
+void config_applied(struct config_reader *r, uint64_t generation);
+void config_rejected(struct config_reader *r, uint64_t generation);
+
+uint64_t snapshot_generation(const struct snapshot *snap);
+uint64_t snapshot_revision(const struct snapshot *snap);
+uint32_t snapshot_count(const struct snapshot *snap, enum kind_id kind);
+const struct sip_parameters *snapshot_parameters(const struct snapshot *snap);
+const struct record *snapshot_record(const struct snapshot *snap, enum kind_id kind, uint32_t id);	/* or NULL */
+const struct record *snapshot_find(const struct snapshot *snap, enum kind_id kind, const char *name);	/* or NULL */
+
+#endif

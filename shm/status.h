@@ -1,0 +1,158 @@
+/*
+ * The status segment: switchcore writes, mgmtd and tools read.  One fixed record per object, of the same id as in the
+ * configuration, guarded by a change count; a dirty bitmap; an event ring; a trace ring.
+ */
+#ifndef SHM_STATUS_H
+#define SHM_STATUS_H
+
+#include "schema/schema.h"
+#include "shm/shm.h"
+
+#include <netinet/in.h>
+
+/* Times are microseconds of CLOCK_REALTIME since the epoch, 0 = unknown or none. */
+
+#define REGISTRATION_STATES(S) \
+	S(DISABLED, "disabled") S(QUEUED, "queued") S(REGISTERING, "registering") S(REGISTERED, "registered") \
+	S(WAITING, "waiting") S(UNREGISTERING, "unregistering") S(UNREGISTERED, "unregistered")
+#define REGISTRATION_REASONS(R) \
+	R(NONE, "") R(CREDENTIALS, "credentials") R(REJECTED, "rejected") R(SERVER_ERROR, "server_error") \
+	R(TIMEOUT, "timeout") R(TRANSPORT, "transport") R(DNS, "dns")
+#define ATTEMPT_KINDS(K) \
+	K(INITIAL, "initial") K(REFRESH, "refresh") K(RETRY, "retry") K(MANUAL, "manual") K(UNREGISTER, "unregister")
+
+#define STATE_CONSTANT(id, word) STATE_##id,
+#define REASON_CONSTANT(id, word) REASON_##id,
+#define ATTEMPT_CONSTANT(id, word) ATTEMPT_##id,
+enum registration_state { REGISTRATION_STATES(STATE_CONSTANT) STATE_COUNT };
+enum registration_reason { REGISTRATION_REASONS(REASON_CONSTANT) REASON_COUNT };
+enum attempt_kind { ATTEMPT_KINDS(ATTEMPT_CONSTANT) ATTEMPT_COUNT };
+
+extern const char *const status_state_words[STATE_COUNT];
+extern const char *const status_reason_words[REASON_COUNT];
+extern const char *const status_attempt_words[ATTEMPT_COUNT];
+
+#define STATUS_ATTEMPTS 20
+#define STATUS_TARGET_MAX 64	/* "udp:[2001:db8::1]:5060" and NUL */
+
+struct registration_attempt {
+	uint64_t at;
+	uint64_t since_previous_us;	/* 0 = first */
+	uint64_t planned_us;		/* the wait that was planned, 0 = none */
+	char target[STATUS_TARGET_MAX];	/* "" = never left, e.g. no address */
+	char phrase[36];
+	uint16_t code;			/* 0 = no answer yet or none */
+	uint8_t kind;			/* enum attempt_kind */
+	uint8_t done;			/* 0 while the answer is awaited */
+	uint32_t rtt_us;		/* 0 = unknown */
+	int32_t requested_expiry, granted_expiry;	/* -1 = unknown */
+};
+
+struct registration_status {
+	/* what every listing needs */
+	uint64_t incarnation;		/* of the config record this is about; another one = a stranger's state */
+	uint8_t state;			/* enum registration_state */
+	uint8_t reason;			/* enum registration_reason */
+	uint8_t refreshing;
+	uint8_t nat_detected;
+	uint16_t last_code;		/* 0 = none */
+	uint16_t reserved;
+	uint64_t since;			/* of the state */
+	uint64_t registered_at, binding_expires_at, next_attempt_at;
+	int32_t requested_expiry, granted_expiry;	/* s, -1 = unknown */
+	int32_t raised_to;		/* by 423; -1 = not raised */
+	int32_t retry_after;		/* s obeyed; -1 = none */
+	uint32_t rtt_us;		/* of the last answer, 0 = unknown */
+	uint32_t consecutive_failures;
+	uint64_t attempts, failures;	/* since the core started */
+	uint64_t attempts_done;		/* attempts whose outcome is known; equal to attempts when none is out */
+	uint32_t attempts_last_hour;
+	uint32_t attempt_count;		/* valid entries of attempt[], newest at (attempts - 1) % STATUS_ATTEMPTS */
+	char detail[160];
+	char last_phrase[64];
+	char remote_address[STATUS_TARGET_MAX];
+	char listener[SCHEMA_NAME_MAX + 1];
+	char nat_local[STATUS_TARGET_MAX], nat_public[STATUS_TARGET_MAX];	/* ip:port */
+	char contact[256];
+	char call_id[96];
+	struct registration_attempt attempt[STATUS_ATTEMPTS];
+};
+
+struct status_event {			/* one transition of an object's state */
+	uint64_t sequence;		/* filled in by the ring, from 1 */
+	uint64_t at;
+	uint64_t incarnation;
+	uint32_t id;
+	uint8_t kind;			/* enum kind_id */
+	uint8_t from, to;
+	uint8_t reason;
+	uint16_t code;
+	uint16_t reserved;
+};
+
+enum trace_direction { TRACE_IN, TRACE_OUT };
+enum trace_transport { TRACE_UDP, TRACE_TCP, TRACE_TLS };
+struct trace_header {
+	uint64_t sequence;		/* filled in by the ring, from 1 */
+	uint64_t at;
+	uint32_t length;		/* bytes of the message that follow */
+	uint8_t direction, transport;
+	uint16_t reserved;
+	struct sockaddr_in6 local, remote;	/* IPv4 as ::ffff:a.b.c.d */
+};
+
+/* ------------------------------------------------------------------ writer: the one loop of switchcore */
+
+struct status_writer;
+struct status_options {
+	const char *version;		/* of the program */
+	const char *listeners;		/* names, comma-separated */
+	uint64_t trace_bytes;		/* 0 = 16 MiB */
+};
+
+/* Makes DIR/status anew (the old file is replaced, never shrunk).  Errors as config_writer_open(). */
+int status_writer_open(struct status_writer **w, const char *dir, const struct status_options *options, struct shm_why *why);
+void status_writer_close(struct status_writer *w);
+/* Room for records of the kind with ids below limit.  ENOSPC: the file cannot grow; nothing changed. */
+int status_reserve(struct status_writer *w, enum kind_id kind, uint32_t limit);
+/* Replaces the record and marks it dirty.  ENOENT: no room was reserved. */
+int status_put(struct status_writer *w, enum kind_id kind, uint32_t id, const void *record);
+void status_event(struct status_writer *w, const struct status_event *event);
+/* One copy; callable from the I/O path.  message: the parts of one datagram or one stream write. */
+void status_trace(struct status_writer *w, const struct trace_header *header, const void *message, size_t length);
+void status_trace_enable(struct status_writer *w, bool on);
+void status_heartbeat(struct status_writer *w);	/* every 500 ms */
+
+/* ------------------------------------------------------------------ reader */
+
+struct status_reader;
+struct status_info {
+	char version[32];
+	char listeners[1024];
+	int32_t pid;
+	uint64_t started_at;
+	int64_t heartbeat_age_ms;
+};
+int status_reader_open(struct status_reader **r, const char *dir, struct shm_why *why);	/* errors as config_reader_open() */
+void status_reader_close(struct status_reader *r);
+/* True when DIR/status is no longer the file this reader maps (switchcore restarted): open anew. */
+bool status_reader_replaced(struct status_reader *r);
+void status_info(struct status_reader *r, struct status_info *info);
+
+/* Copies one record.  0; ENOENT no record was ever put there; EBUSY after 16 tries: the writer died in the middle or
+ * keeps writing, *out is torn then and its state must not be shown as fresh.  Thread-safe. */
+int status_get(struct status_reader *r, enum kind_id kind, uint32_t id, void *out);
+
+/* Takes and clears the dirty bits: each(id) for every record put since the last call. */
+void status_take_dirty(struct status_reader *r, enum kind_id kind, void (*each)(uint32_t id, void *arg), void *arg);
+
+/* Next event after *cursor (0 = the oldest held).  0 and *cursor moved; EAGAIN none; EOVERFLOW: *lost were overwritten,
+ * *cursor moved to the oldest held. */
+int status_next_event(struct status_reader *r, uint64_t *cursor, struct status_event *event, uint64_t *lost);
+
+/* Next traced message after *cursor, likewise; at most size bytes are copied to buffer, header->length is the whole
+ * length.  Thread-safe: the cursor is the caller's. */
+int status_next_trace(struct status_reader *r, uint64_t *cursor, struct trace_header *header, void *buffer, size_t size,
+                      uint64_t *lost);
+
+#endif
