@@ -2,7 +2,10 @@
 # make run     install what is missing, build, start both daemons (Ctrl-C stops them)
 # make demo    the same beside a Kamailio registrar and registrations that show every state
 # make test    install what the tests need, build, run everything
+# make soak    the kill and race tests for long; make fuzz  the fuzz targets for long (FUZZ_SECONDS=600 each)
 # make bench   the benchmarks, as ratios
+# make reference  writes schema/REFERENCE.md anew from the schema
+# make lint    clang-tidy, cppcheck, shellcheck
 # SAN=address,undefined or SAN=thread builds with that sanitizer into a folder of its own.
 
 SHELL    := /bin/bash
@@ -14,7 +17,7 @@ VERSION  := 0.1.0
 
 CFLAGS   ?= -O2 -g
 CFLAGS   += -std=c11 -D_GNU_SOURCE -DTANDEM_VERSION='"$(VERSION)"' -I. -fno-strict-aliasing -pthread
-CFLAGS   += -Wall -Wextra -Wshadow -Wmissing-prototypes -Wconversion -Wno-sign-conversion -Wno-missing-field-initializers
+CFLAGS   += -Wall -Wextra -Wshadow -Wmissing-prototypes -Wconversion -Wno-sign-conversion -Wno-missing-field-initializers -Wno-format-truncation
 CFLAGS   += -Werror=implicit-function-declaration $(if $(CI),-Werror)
 CFLAGS   += $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 LDFLAGS  += -pthread $(if $(SAN),-fsanitize=$(SAN))
@@ -34,14 +37,20 @@ SWITCH   := $(call objects,switchcore)
 UNIT     := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/*_test.c))
 BENCH    := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(wildcard tests/bench/*.c))
 FUZZ     := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuzz/*.c))
+# The shared-memory proofs with one of the faults of shm/fault.h each; the last is for the litmus.
+FAULTY   := $(foreach n,1 2 3 4 5 6,$(BUILD)/tests/shm/fault-$(n)/tight) $(BUILD)/tests/shm/fault-7/litmus
 
-.PHONY: all run demo test bench soak fuzz lint deps test-deps clean units benches programs
+.PHONY: reference all run demo test bench soak fuzz lint deps demo-deps test-deps clean units benches programs fuzzers fuzz-programs e2e-programs shm-programs
 .SECONDARY:
 
 all: programs
 programs: $(BUILD)/mgmtd $(BUILD)/switchcore
 units: $(UNIT)
 benches: $(BENCH)
+fuzz-programs: $(FUZZ)
+e2e-programs: $(BUILD)/tests/e2e/snapshot_watch $(BUILD)/tests/e2e/broken_disk.so
+shm-programs: $(if $(findstring thread,$(SAN)),$(BUILD)/tests/shm/tight_threads,$(BUILD)/tests/shm/tight) $(BUILD)/tests/shm/litmus \
+              $(if $(SAN),,$(FAULTY))
 
 $(BUILD)/mgmtd: $(MGMTD) $(BASE)
 	$(CC) $(LDFLAGS) -o $@ $^ $(MGMTD_LIBS)
@@ -52,18 +61,131 @@ $(BUILD)/switchcore: $(SWITCH) $(BASE)
 $(BUILD)/obj/mgmtd/%.o $(BUILD)/obj/tests/%.o: CFLAGS += $(MGMTD_CFLAGS)
 $(BUILD)/obj/switchcore/%.o $(BUILD)/obj/tests/%.o: CFLAGS += $(SWITCH_CFLAGS)
 
+# Each migration as { "name", "text" }, in order of number.
+$(BUILD)/gen/migrations.inc: $(sort $(wildcard mgmtd/migrations/*.sql))
+	@mkdir -p $(@D)
+	{ echo '/* made from mgmtd/migrations/ */'; \
+	  for f in $^; do printf '{ "%s",\n' "$$(basename "$$f")"; \
+	  sed -e 's/\\/\\\\/g; s/"/\\"/g; s/.*/"&\\n"/' "$$f"; echo '},'; done; } >$@
+
+$(BUILD)/obj/mgmtd/store.o: CFLAGS += -I$(BUILD)
+$(BUILD)/obj/mgmtd/store.o: $(BUILD)/gen/migrations.inc
+
 $(BUILD)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-# A test program links every part but the two mains and the switch's own redefinitions of libc calls.
-TESTABLE = $(BASE) $(filter-out %/main.o,$(MGMTD)) $(filter-out %/main.o %/capture.o,$(SWITCH))
+# A test program links all of one daemon but its main; of the switch neither its own definitions of libc calls.
+TESTABLE = $(BASE) $(filter-out %/main.o,$(MGMTD))
+SWITCH_TESTABLE = $(BASE) $(filter-out %/main.o %/capture.o,$(SWITCH))
 
 $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(TESTABLE)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(MGMTD_LIBS) $(SWITCH_LIBS) -ldl
+	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(MGMTD_LIBS) -ldl
+
+$(BUILD)/tests/unit/switchcore_%: $(BUILD)/obj/tests/unit/switchcore_%.o $(SWITCH_TESTABLE)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(SWITCH_LIBS) -ldl
+
+# The shared-memory tests need nothing above shm.
+$(BUILD)/tests/unit/shm_%: $(BUILD)/obj/tests/unit/shm_%.o $(BASE)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka
+
+$(BUILD)/tests/shm/%: $(BUILD)/obj/tests/shm/%.o $(BASE)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^
+
+# All threads see the files at the same addresses, or ThreadSanitizer would see no race.
+$(BUILD)/tests/shm/tight_threads: $(BUILD)/obj/tests/shm/tight.o $(BUILD)/obj/tests/shm/shared_map.o $(BASE)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -Wl,--wrap=mmap,--wrap=munmap,--wrap=mremap -o $@ $^
+
+define faulty
+$(BUILD)/obj/fault-$(1)/%.o: %.c Makefile
+	@mkdir -p $$(@D)
+	$$(CC) $$(CFLAGS) -DSHM_FAULT=$(1) -MMD -MP -c -o $$@ $$<
+$(BUILD)/tests/shm/fault-$(1)/%: $(BUILD)/obj/fault-$(1)/tests/shm/%.o \
+                                 $(patsubst %.c,$(BUILD)/obj/fault-$(1)/%.o,$(wildcard shm/*.c)) $(call objects,schema)
+	@mkdir -p $$(@D)
+	$$(CC) $$(LDFLAGS) -o $$@ $$^
+endef
+$(foreach n,1 2 3 4 5 6 7,$(eval $(call faulty,$(n))))
+
+$(BUILD)/tests/e2e/%: $(BUILD)/obj/tests/e2e/%.o $(BASE)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^
+
+$(BUILD)/tests/bench/%: $(BUILD)/obj/tests/bench/%.o $(BASE)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -Wl,--as-needed -o $@ $^ -llmdb $(MGMTD_LIBS) $(SWITCH_LIBS)
+
+# Preloaded into whatever build is tested: never with a sanitizer of its own.
+$(BUILD)/tests/e2e/%.so: tests/e2e/%.c
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -D_GNU_SOURCE -O2 -Wall -Wextra -fPIC -shared -o $@ $< -ldl
+
+# Only with SAN=address,undefined,fuzzer-no-link and clang: see `make fuzzers`.
+$(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(TESTABLE)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(MGMTD_LIBS) -ldl
+
+$(BUILD)/tests/fuzz/register_%: $(BUILD)/obj/tests/fuzz/register_%.o $(SWITCH_TESTABLE)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(SWITCH_LIBS) -ldl
+
+fuzzers:
+	+$(MAKE) --no-print-directory CC="clang -Wno-unknown-warning-option" SAN=address,undefined,fuzzer-no-link BUILD=build/fuzz fuzz-programs
+
+$(BUILD)/reference: $(BUILD)/obj/schema/tool/reference.o $(call objects,schema)
+	$(CC) $(LDFLAGS) -o $@ $^
+reference: $(BUILD)/reference
+	$< >schema/REFERENCE.md
 
 clean:
 	rm -rf build
+
+# ------------------------------------------------------------------ running and testing
+
+BUILD_DEPS := gcc make pkg-config libc6-dev libmicrohttpd-dev libsqlite3-dev libjansson-dev libjwt-dev libsodium-dev \
+              libsofia-sip-ua-dev libssl-dev ca-certificates curl
+DEMO_DEPS  := kamailio
+TEST_DEPS  := $(DEMO_DEPS) libcmocka-dev liblmdb-dev etcd-server clang llvm libclang-rt-dev sip-tester tshark procps \
+              util-linux openssl python3 python3-pytest python3-pytest-xdist python3-requests python3-jsonschema
+LINT_DEPS  := clang-tidy cppcheck shellcheck
+FUZZ_SECONDS ?= 600
+
+deps:
+	@tests/install $(BUILD_DEPS)
+demo-deps:
+	@tests/install $(BUILD_DEPS) $(DEMO_DEPS)
+test-deps:
+	@tests/install $(BUILD_DEPS) $(TEST_DEPS)
+
+# LISTEN=ADDR:PORT of the API, SIP="udp:ADDR:PORT tcp:ADDR:PORT …", STATE=DIR, RUN=DIR, MGMTD="--www …", SWITCHCORE="--log-level debug".
+run: deps
+	@+$(MAKE) --no-print-directory -j2 programs
+	@exec tests/demo/run $(BUILD)
+demo: demo-deps
+	@+$(MAKE) --no-print-directory -j2 programs
+	@exec tests/demo/run --demo $(BUILD)
+test: test-deps
+	@exec /usr/bin/python3 tests/run
+soak: test-deps
+	@exec /usr/bin/python3 tests/run --soak
+fuzz: test-deps
+	@exec /usr/bin/python3 tests/run --fuzz=$(FUZZ_SECONDS)
+# Some rows only: make bench ROWS="change get".  The second mgmtd commits every change alone, to compare with.
+bench: test-deps
+	@+$(MAKE) --no-print-directory -j2 programs benches
+	@+CFLAGS='-O2 -g -DBATCH_MAX=1' $(MAKE) --no-print-directory -j2 BUILD=$(BUILD)/one-commit $(BUILD)/one-commit/mgmtd
+	@exec /usr/bin/python3 tests/bench/run $(ROWS)
+lint:
+	@tests/install $(BUILD_DEPS) $(LINT_DEPS)
+	clang-tidy --quiet --warnings-as-errors='*' --checks='-*,bugprone-*,-bugprone-easily-swappable-parameters,clang-analyzer-*,-clang-analyzer-security.insecureAPI.DeprecatedOrUnsafeBufferHandling' \
+		schema/*.c shm/*.c mgmtd/*.c switchcore/*.c -- $(filter-out -W%,$(CFLAGS)) $(MGMTD_CFLAGS) $(SWITCH_CFLAGS) -I$(BUILD)
+	cppcheck --quiet --std=c11 --error-exitcode=1 --enable=warning,portability --inline-suppr -I. schema shm mgmtd switchcore
+	shellcheck tests/install tests/demo/run .ci/run
+export LISTEN SIP STATE RUN MGMTD SWITCHCORE
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
