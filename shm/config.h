@@ -7,12 +7,12 @@
 
 #include "schema/schema.h"
 #include "shm/shm.h"
+#include "shm/snapshot.h"
 
 #include <stdbool.h>
 
 struct config_writer;
 struct config_reader;
-struct snapshot;
 
 /* ------------------------------------------------------------------ writer: one thread of mgmtd */
 
@@ -24,6 +24,7 @@ struct config_options {
 /* Opens DIR/config for writing, or makes it when it is missing, of another layout or damaged.
  * Gives:  *w; config_writer_revision() says what is published there: 0 = nothing yet (a new segment), the caller then
  *         publishes everything once.
+ *         why->text is empty, or says why what was there could not be continued.
  * Errors: EBUSY another writer lives; ENOSPC too little room; EPERM not ours; others from the system.  why is set. */
 int config_writer_open(struct config_writer **w, const char *dir, const struct config_options *options, struct shm_why *why);
 void config_writer_close(struct config_writer *w);
@@ -32,9 +33,14 @@ uint64_t config_writer_generation(const struct config_writer *w);
 void config_writer_pages(const struct config_writer *w, uint32_t *used, uint32_t *total);
 
 /* A change being prepared: begin, any number of edits, then publish or abandon.  Nothing a reader can reach changes
- * before publish.  rec is a whole record of the kind with head filled in; it is copied.
- * Errors: ENOSPC the segment must grow and cannot; the change should then be abandoned. */
+ * before publish.  rec is a whole record of the kind with head filled in (id, present, incarnation, revision, name);
+ * it is copied.
+ * Errors: ENOSPC, ENOMEM the segment must grow and cannot, EBUSY another writer took over, EOVERFLOW the generations are
+ *         used up (10^12): the change must then be abandoned, unless it was begin that failed.  EEXIST another id has
+ *         that name, ERANGE the id is too great, EINVAL no such record, ENOENT nothing to delete: nothing was done, the
+ *         change may go on. */
 int config_begin(struct config_writer *w);
+int config_clear(struct config_writer *w);	/* removes every record, for a whole configuration to be put anew */
 int config_set_parameters(struct config_writer *w, const struct sip_parameters *parameters);
 int config_put(struct config_writer *w, enum kind_id kind, const struct record *rec);
 int config_delete(struct config_writer *w, enum kind_id kind, uint32_t id);
@@ -45,7 +51,8 @@ void config_abandon(struct config_writer *w);
 const struct sip_parameters *config_writer_parameters(const struct config_writer *w);
 const struct record *config_writer_record(const struct config_writer *w, enum kind_id kind, uint32_t id);	/* or NULL */
 
-/* Once a second: the writer's heartbeat, sweep of dead readers' slots, reclaiming. */
+/* Once a second: the writer's heartbeat, sweep of dead readers' slots, reclaiming; and when somebody removed DIR/config or
+ * DIR/readers, it is made again from what is published. */
 void config_writer_tick(struct config_writer *w);
 
 /* ------------------------------------------------------------------ reader */
@@ -60,7 +67,9 @@ void config_reader_close(struct config_reader *r);
  * which is then opened.
  * Gives:  *snap, valid until the next config_refresh() or config_idle() of this reader; *changed (may be NULL) = it is
  *         not the one taken last.
- * Errors: ENOENT nothing published yet; others as config_reader_open(), the old snapshot then stays pinned. */
+ * Errors: as config_reader_open(), when the new file cannot be used or the root is damaged.  *snap is then left alone, and
+ *         the snapshot taken last, if there is one, stays pinned and valid.  It is tried again once a second; the calls
+ *         between give the old snapshot and 0. */
 int config_refresh(struct config_reader *r, const struct snapshot **snap, bool *changed, struct shm_why *why);
 
 /* Before blocking with nothing to do: an idle reader holds no pages. */
@@ -68,7 +77,9 @@ void config_idle(struct config_reader *r);
 
 /* Every record of the kind that is new or changed in a generation above `since` (0 = all), in no order: calls each() for the records of
  * the leaves written since then, so also for unchanged neighbours and, with rec->present == 0, for ids that are empty.
- * Compare (id, incarnation, revision) with your own table. Also tells, by *limit, that no id ≥ limit exists. */
+ * Compare (id, incarnation, revision) with your own table. Also tells, by *limit, that no id ≥ limit exists.
+ * Until config_applied() is called the first time, and again when the content was lost and made anew (generations of
+ * the two cannot be compared), everything is reported whatever `since` says. */
 void config_changes(const struct snapshot *snap, enum kind_id kind, uint64_t since,
                     void (*each)(const struct record *rec, uint32_t id, void *arg), void *arg, uint32_t *limit);
 
@@ -76,11 +87,12 @@ void config_changes(const struct snapshot *snap, enum kind_id kind, uint64_t sin
 void config_applied(struct config_reader *r, uint64_t generation);
 void config_rejected(struct config_reader *r, uint64_t generation);
 
-uint64_t snapshot_generation(const struct snapshot *snap);
-uint64_t snapshot_revision(const struct snapshot *snap);
-uint32_t snapshot_count(const struct snapshot *snap, enum kind_id kind);
-const struct sip_parameters *snapshot_parameters(const struct snapshot *snap);
-const struct record *snapshot_record(const struct snapshot *snap, enum kind_id kind, uint32_t id);	/* or NULL */
+/* Inline in snapshot.h:
+ *   uint64_t snapshot_generation(const struct snapshot *snap);
+ *   uint64_t snapshot_revision(const struct snapshot *snap);
+ *   uint32_t snapshot_count(const struct snapshot *snap, enum kind_id kind);
+ *   const struct sip_parameters *snapshot_parameters(const struct snapshot *snap);	all zero when never published
+ *   const struct record *snapshot_record(const struct snapshot *snap, enum kind_id kind, uint32_t id);	or NULL */
 const struct record *snapshot_find(const struct snapshot *snap, enum kind_id kind, const char *name);	/* or NULL */
 
 #endif

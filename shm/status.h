@@ -117,11 +117,14 @@ void status_writer_close(struct status_writer *w);
 int status_reserve(struct status_writer *w, enum kind_id kind, uint32_t limit);
 /* Replaces the record and marks it dirty.  ENOENT: no room was reserved. */
 int status_put(struct status_writer *w, enum kind_id kind, uint32_t id, const void *record);
+/* Replaces `size` bytes at `offset` of it (both multiples of 8) and marks it dirty; the rest stays as it was put before. */
+int status_put_part(struct status_writer *w, enum kind_id kind, uint32_t id, size_t offset, size_t size, const void *part);
 void status_event(struct status_writer *w, const struct status_event *event);
 /* One copy; callable from the I/O path.  message: the parts of one datagram or one stream write. */
 void status_trace(struct status_writer *w, const struct trace_header *header, const void *message, size_t length);
 void status_trace_enable(struct status_writer *w, bool on);
-void status_heartbeat(struct status_writer *w);	/* every 500 ms */
+/* Every 500 ms.  Also makes DIR/status again, with all it holds, when somebody removed it. */
+void status_heartbeat(struct status_writer *w);
 
 /* ------------------------------------------------------------------ reader */
 
@@ -135,7 +138,8 @@ struct status_info {
 };
 int status_reader_open(struct status_reader **r, const char *dir, struct shm_why *why);	/* errors as config_reader_open() */
 void status_reader_close(struct status_reader *r);
-/* True when DIR/status is no longer the file this reader maps (switchcore restarted): open anew. */
+/* True when DIR/status is no longer the file this reader maps (switchcore restarted, or the file or DIR/readers was
+ * replaced): open anew and read every record, the dirty bits say nothing about what came before. */
 bool status_reader_replaced(struct status_reader *r);
 void status_info(struct status_reader *r, struct status_info *info);
 
@@ -143,7 +147,8 @@ void status_info(struct status_reader *r, struct status_info *info);
  * keeps writing, *out is torn then and its state must not be shown as fresh.  Thread-safe. */
 int status_get(struct status_reader *r, enum kind_id kind, uint32_t id, void *out);
 
-/* Takes and clears the dirty bits: each(id) for every record put since the last call. */
+/* Takes and clears the dirty bits: each(id) for every record put since the last call.  There is one set of bits, so only
+ * mgmtd takes them. */
 void status_take_dirty(struct status_reader *r, enum kind_id kind, void (*each)(uint32_t id, void *arg), void *arg);
 
 /* Next event after *cursor (0 = the oldest held).  0 and *cursor moved; EAGAIN none; EOVERFLOW: *lost were overwritten,

@@ -1,0 +1,67 @@
+/* Words of the status records, and what makes two programs agree on their layout. */
+#include "shm/status_layout.h"
+
+#include <string.h>
+
+#define WORD(id, word) word,
+const char *const status_state_words[STATE_COUNT] = { REGISTRATION_STATES(WORD) };
+const char *const status_reason_words[REASON_COUNT] = { REGISTRATION_REASONS(WORD) };
+const char *const status_attempt_words[ATTEMPT_COUNT] = { ATTEMPT_KINDS(WORD) };
+
+struct member { const char *name; uint32_t offset, size; };
+#define MEMBER(owner, name) { #owner "." #name, offsetof(struct owner, name), sizeof(((struct owner *)0)->name) }
+#define OF_STATUS(name) MEMBER(registration_status, name)
+#define OF_ATTEMPT(name) MEMBER(registration_attempt, name)
+#define OF_EVENT(name) MEMBER(status_event, name)
+#define OF_TRACE(name) MEMBER(trace_header, name)
+
+static const struct member members[] = {
+	OF_STATUS(incarnation), OF_STATUS(state), OF_STATUS(reason), OF_STATUS(refreshing), OF_STATUS(nat_detected),
+	OF_STATUS(last_code), OF_STATUS(reserved), OF_STATUS(since), OF_STATUS(registered_at), OF_STATUS(binding_expires_at),
+	OF_STATUS(next_attempt_at), OF_STATUS(requested_expiry), OF_STATUS(granted_expiry), OF_STATUS(raised_to),
+	OF_STATUS(retry_after), OF_STATUS(rtt_us), OF_STATUS(consecutive_failures), OF_STATUS(attempts), OF_STATUS(failures),
+	OF_STATUS(attempts_done), OF_STATUS(attempts_last_hour), OF_STATUS(attempt_count), OF_STATUS(detail),
+	OF_STATUS(last_phrase), OF_STATUS(remote_address), OF_STATUS(listener), OF_STATUS(nat_local), OF_STATUS(nat_public),
+	OF_STATUS(contact), OF_STATUS(call_id), OF_STATUS(attempt),
+	OF_ATTEMPT(at), OF_ATTEMPT(since_previous_us), OF_ATTEMPT(planned_us), OF_ATTEMPT(target), OF_ATTEMPT(phrase),
+	OF_ATTEMPT(code), OF_ATTEMPT(kind), OF_ATTEMPT(done), OF_ATTEMPT(rtt_us), OF_ATTEMPT(requested_expiry),
+	OF_ATTEMPT(granted_expiry),
+	OF_EVENT(sequence), OF_EVENT(at), OF_EVENT(incarnation), OF_EVENT(id), OF_EVENT(kind), OF_EVENT(from), OF_EVENT(to),
+	OF_EVENT(reason), OF_EVENT(code), OF_EVENT(reserved),
+	OF_TRACE(sequence), OF_TRACE(at), OF_TRACE(length), OF_TRACE(direction), OF_TRACE(transport), OF_TRACE(reserved),
+	OF_TRACE(local), OF_TRACE(remote),
+};
+
+static uint64_t fnv1a(uint64_t hash, const void *bytes, size_t len)
+{
+	for (const unsigned char *p = bytes; len--; p++)
+		hash = (hash ^ *p) * 0x100000001b3u;
+	return hash;
+}
+
+static uint64_t layout_hash(void)
+{
+	uint64_t hash = 0xcbf29ce484222325u;
+
+	for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
+		hash = fnv1a(hash, members[i].name, strlen(members[i].name));
+		hash = fnv1a(hash, &members[i].offset, 2 * sizeof(uint32_t));
+	}
+	/* The meaning of the numbers in them. */
+	for (size_t i = 0; i < STATE_COUNT; i++)
+		hash = fnv1a(hash, status_state_words[i], strlen(status_state_words[i]) + 1);
+	for (size_t i = 0; i < REASON_COUNT; i++)
+		hash = fnv1a(hash, status_reason_words[i], strlen(status_reason_words[i]) + 1);
+	for (size_t i = 0; i < ATTEMPT_COUNT; i++)
+		hash = fnv1a(hash, status_attempt_words[i], strlen(status_attempt_words[i]) + 1);
+	return hash;
+}
+
+void status_shape(struct shm_shape *shape)
+{
+	*shape = (struct shm_shape){
+		.name = "status", .magic = 0x54534d45444e4154u /* "TANDEMST" */, .major = 1, .minor = 0,
+		.header_size = sizeof(struct status_header), .page_size = STATUS_PAGE, .layout_hash = layout_hash(),
+		.record_size = { sizeof(struct registration_status), sizeof(struct status_event), sizeof(struct trace_header) },
+	};
+}
