@@ -8,6 +8,8 @@
 
 #include <jansson.h>
 
+#define CHANGE_COMMENT_MAX 1024	/* bytes */
+
 enum operation_verb {
 	VERB_CREATE,	/* POST: 409 exists */
 	VERB_PUT,	/* create or replace */
@@ -20,7 +22,8 @@ struct operation {
 	const struct kind *kind;
 	char name[SCHEMA_NAME_MAX + 1];
 	json_t *value;		/* object of the kind, or a parameter's bare value (null = default); NULL for VERB_DELETE */
-	char *pointer;		/* prefix of the JSON pointers of its errors: "", "/value", "/changes/3/value", … */
+	char *pointer;		/* where the value stands in the body, the prefix of its errors' pointers: "", "/value",
+				 * "/SS_X", "/changes/3/value", … */
 };
 
 struct change {
@@ -40,9 +43,11 @@ struct change {
 
 	/* answered */
 	unsigned status;	/* 200, 201 or that of a problem */
-	json_t *body;		/* the answer of api.md "Every write" without `applied`, or a problem document */
+	json_t *body;		/* the answer to a write, without its members `applied` and `resource`; or a problem document */
+	char *resource;		/* the member `resource` as JSON text; NULL = null */
 	uint64_t revision;	/* for the ETag "rN" (0 = none); set also with 412 */
 	uint64_t generation;	/* published; 0 = nothing was */
+	bool taken;		/* internal: it is a new revision */
 	bool created;		/* 201: Location is kind->path "/" name of operations[0] */
 
 	/* Called once, on the writer thread, when the answer stands; the change is then the caller's again. */

@@ -7,6 +7,7 @@
 
 #include "schema/schema.h"
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -17,17 +18,35 @@ struct object {
 	char name[SCHEMA_NAME_MAX + 1];
 	uint32_t id;			/* among objects of its kind; 0 for parameters */
 	uint64_t incarnation;		/* the revision that created it */
-	uint64_t revision;		/* the revision that last changed it; 0 = a parameter at its default, never set */
+	uint64_t revision;		/* the revision that last changed it; 0 = a parameter that was never set */
 	char changed_at[TIME_TEXT];	/* "" with revision 0 */
 	char *changed_by;		/* NULL with revision 0 */
-	char *document;			/* canonical JSON as stored; secrets as references */
-	char *rendered;			/* what GET answers, made on first use; NULL = not yet */
+	char *document;			/* canonical JSON as stored (document.h) */
+	char *rendered;			/* what GET answers, made on first use */
 	size_t rendered_len;
-	bool is_default;		/* a parameter that is not set */
-	unsigned generation;		/* internal */
+	struct record *record;		/* only on its way to the segment */
+	json_t *canonical;		/* only on its way: document, parsed */
+	json_t *was;			/* only on its way: old's document, parsed */
+	const struct object *old;	/* only on its way: what it replaces, or NULL */
+	bool deleted;			/* only on its way: a tombstone */
 };
 
+const char *object_operation(const struct object *object);	/* "create", "update", "delete": of one on its way */
+
+struct object *object_new(const struct kind *kind, const char *name);	/* NULL = out of memory */
+void object_free(struct object *object);	/* wipes the record, which holds secrets */
+
+/* Objects sorted by name. */
+struct objects { struct object **v; size_t count, room; };
+struct object *objects_find(const struct objects *o, const char *name);
+int objects_put(struct objects *o, struct object *object, struct object **old);	/* *old = the one replaced, or NULL */
+struct object *objects_take(struct objects *o, const char *name);	/* removes it; NULL = none */
+void objects_free(struct objects *o);	/* with the objects in it */
+
 struct model;
+
+int model_new(struct model **m);
+void model_free(struct model *m);
 
 void model_lock(struct model *m);
 void model_unlock(struct model *m);
@@ -42,12 +61,25 @@ const struct object *model_find_id(struct model *m, enum kind_id kind, uint32_t 
 /* The object whose name follows `after` in byte order ("" = the first), or NULL: the order of lists and cursors. */
 const struct object *model_after(struct model *m, enum kind_id kind, const char *after);
 
-/* The object as GET answers it, as JSON text: own fields, secrets as {"set":…}, plus name, revision, changed_at, changed_by.
- * For a parameter: the item of GET /sip-parameters. */
+/* The object as GET answers it, as JSON text: own fields, secrets as {"set":…}, plus name, revision, changed_at,
+ * changed_by.  For a parameter: the item of GET /sip-parameters. */
 const char *model_render(struct model *m, const struct object *object, size_t *len);
 
-/* The value an "inherit" field of this object takes now: {"register_period":{"value":"auto","from":"SS_…"}, …}; a new reference. */
-struct json_t;
-struct json_t *model_effective(struct model *m, const struct object *object);
+/* The value an "inherit" field of this object takes now, {"register_period":{"value":"auto","from":"SS_…"}, …}; from is
+ * "own" where the object has a value of its own.  A new reference. */
+json_t *model_effective(struct model *m, const struct object *object);
+
+/* --- the writer thread */
+
+/* Takes over the staged objects (tombstones remove), leaving `staged` empty.  Under the lock. */
+int model_apply(struct model *m, struct objects staged[KIND_COUNT], uint64_t revision);
+
+/* Ids of a kind, small and dense.  model_apply() gives back those of removed objects. */
+uint32_t model_take_id(struct model *m, enum kind_id kind);
+void model_return_id(struct model *m, enum kind_id kind, uint32_t id);
+
+/* While loading: adds an object (which the model then owns); afterwards the free ids are known. */
+int model_load(struct model *m, struct object *object);
+int model_loaded(struct model *m, uint64_t revision);
 
 #endif

@@ -1,0 +1,135 @@
+/*
+ * What the API description needs beside the tables: the shapes of answers.  Written as JSON with ' for ".
+ */
+#include "mgmtd/description.h"
+
+#include "mgmtd/core.h"
+#include "shm/status.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct component { const char *name, *text; };
+
+#define TEXT "{'type':'string'}"
+#define TEXT_OR_NULL "{'type':['string','null']}"
+#define WHOLE "{'type':'integer'}"
+#define WHOLE_OR_NULL "{'type':['integer','null']}"
+#define NUMBER_OR_NULL "{'type':['number','null']}"
+#define FLAG "{'type':'boolean'}"
+#define FLAG_OR_NULL "{'type':['boolean','null']}"
+#define TIME "{'type':'string','format':'date-time'}"
+#define TIME_OR_NULL "{'type':['string','null'],'format':'date-time'}"
+#define REF(name) "{'$ref':'#/components/schemas/" name "'}"
+#define LIST_OF(item) "{'type':'array','items':" item "}"
+#define PAGE_OF(name) "{'type':'object','required':['items','next','revision'],'properties':{'items':" LIST_OF(REF(name)) \
+	",'next':" TEXT_OR_NULL ",'revision':" WHOLE "}}"
+
+static const struct component components[] = {
+	{ "Problem", "{'type':'object','required':['type','title','status','detail','request_id'],'properties':{'type':" TEXT ",'title':" TEXT
+	  ",'status':" WHOLE ",'detail':" TEXT ",'request_id':" TEXT ",'errors':" LIST_OF(REF("Violation")) "}}" },
+	{ "Violation", "{'type':'object','required':['pointer','code','detail'],'properties':{'pointer':{'type':'string','description':"
+	  "'Where in the body (RFC 6901).'},'parameter':{'type':'string','description':'Which query parameter.'},'code':" TEXT ",'detail':" TEXT
+	  ",'min':{'type':'number'},'max':{'type':'number'},'got':{},'line':" WHOLE ",'column':" WHOLE "}}" },
+	{ "WriteAnswer", "{'type':'object','required':['revision','changed','applied','diff','warnings','resource'],'properties':{'revision':"
+	  WHOLE_OR_NULL ",'changed':" FLAG ",'published_generation':" WHOLE_OR_NULL ",'applied':{'type':['string','null'],'enum':[]},"
+	  "'dry_run':" FLAG ",'effects':{'type':'object'},'diff':" LIST_OF(REF("Difference")) ",'warnings':" LIST_OF(REF("Violation"))
+	  ",'resource':{'type':['object','null']}}}" },
+	{ "Difference", "{'type':'object','required':['kind','name','op'],'properties':{'kind':" TEXT ",'name':" TEXT ",'op':{'type':'string','enum':"
+	  "['create','update','delete']},'fields':" LIST_OF("{'type':'object','required':['pointer','from','to'],'properties':{'pointer':" TEXT
+	  ",'from':{},'to':{}}}") ",'before':{},'after':{}}}" },
+	{ "ChangeSet", "{'type':'object','required':['changes'],'additionalProperties':false,'properties':{'comment':{'type':['string','null'],"
+	  "'maxLength':1024},'changes':{'type':'array','items':{'type':'object','required':['op','kind','name'],'additionalProperties':false,"
+	  "'properties':{'op':{'type':'string','enum':['put','patch','delete']},'kind':{'type':'string','enum':[]},'name':" REF("Name")
+	  ",'value':{}}}}}}" },
+	{ "Name", "{'type':'string','minLength':1,'maxLength':63,'pattern':'^[A-Za-z0-9_][A-Za-z0-9._-]*$'}" },
+	{ "Revision", "{'type':'object','required':['revision','at','actor','address','token','comment','request_id','changes'],'properties':{"
+	  "'revision':" WHOLE ",'at':" TIME ",'actor':" TEXT ",'address':" TEXT ",'token':" TEXT_OR_NULL ",'comment':" TEXT_OR_NULL
+	  ",'request_id':" TEXT ",'changes':" LIST_OF(REF("Difference")) "}}" },
+	{ "RevisionDetail", "{'allOf':[" REF("Revision") "]}" },
+	{ "RevisionPage", PAGE_OF("Revision") },
+	{ "RegistrationPage", PAGE_OF("Registration") },
+	{ "ParameterPage", PAGE_OF("Parameter") },
+	{ "RegistrationStatus", "{'type':'object','properties':{'name':" REF("Name") ",'state':{'type':['string','null'],'enum':[]},'reason':"
+	  "{'type':['string','null'],'enum':[]},'detail':" TEXT_OR_NULL ",'since':" TIME_OR_NULL ",'stale':" FLAG ",'refreshing':" FLAG_OR_NULL
+	  ",'last_code':" WHOLE_OR_NULL ",'last_phrase':" TEXT_OR_NULL ",'remote_address':" TEXT_OR_NULL ",'contact':" TEXT_OR_NULL
+	  ",'call_id':" TEXT_OR_NULL ",'listener':" TEXT_OR_NULL ",'requested_expiry':" WHOLE_OR_NULL ",'granted_expiry':" WHOLE_OR_NULL
+	  ",'raised_to':" WHOLE_OR_NULL ",'registered_at':" TIME_OR_NULL ",'binding_expires_at':" TIME_OR_NULL ",'next_attempt_at':"
+	  TIME_OR_NULL ",'retry_after':" WHOLE_OR_NULL ",'attempts':" WHOLE_OR_NULL ",'failures':" WHOLE_OR_NULL
+	  ",'consecutive_failures':" WHOLE_OR_NULL ",'attempts_last_hour':" WHOLE_OR_NULL ",'rtt_ms':" NUMBER_OR_NULL
+	  ",'nat':{'type':'object','required':['detected','local','public'],'properties':{'detected':" FLAG_OR_NULL ",'local':" TEXT_OR_NULL
+	  ",'public':" TEXT_OR_NULL "}},'incarnation':" WHOLE "}}" },
+	{ "Attempt", "{'type':'object','properties':{'at':" TIME ",'kind':{'type':'string','enum':[]},'target':" TEXT_OR_NULL ",'code':"
+	  WHOLE_OR_NULL ",'phrase':" TEXT_OR_NULL ",'rtt_ms':" NUMBER_OR_NULL ",'requested_expiry':" WHOLE_OR_NULL ",'granted_expiry':"
+	  WHOLE_OR_NULL ",'since_previous_s':" NUMBER_OR_NULL ",'planned_s':" NUMBER_OR_NULL "}}" },
+	{ "AttemptPage", "{'type':'object','required':['items','next','revision','stale'],'properties':{'items':" LIST_OF(REF("Attempt"))
+	  ",'next':{'type':'null'},'revision':" WHOLE ",'stale':" FLAG "}}" },
+	{ "Switchcore", "{'type':'object','properties':{'state':{'type':'string','enum':['up','down','mismatch']},'version':" TEXT_OR_NULL
+	  ",'pid':" WHOLE_OR_NULL ",'uptime_s':" WHOLE_OR_NULL ",'applied_revision':" WHOLE_OR_NULL ",'heartbeat_age_ms':" WHOLE_OR_NULL
+	  ",'detail':" TEXT_OR_NULL "}}" },
+	{ "Status", "{'type':'object','properties':{'mgmtd':{'type':'object','properties':{'version':" TEXT ",'uptime_s':" WHOLE
+	  ",'stored_revision':" WHOLE ",'published_generation':" WHOLE ",'store':{'type':'string','enum':['available','unavailable']}}},"
+	  "'switchcore':" REF("Switchcore") ",'registrations':{'type':'object','properties':{'total':" WHOLE ",'by_state':{'type':'object',"
+	  "'additionalProperties':" WHOLE "}}},'segment':{'type':'object','properties':{'pages_used':" WHOLE ",'pages_total':" WHOLE "}}}}" },
+	{ "TracedMessage", "{'type':'object','properties':{'seq':" WHOLE ",'at':" TIME ",'direction':{'type':'string','enum':['in','out']},"
+	  "'transport':{'type':'string','enum':['udp','tcp','tls']},'local':" TEXT ",'remote':" TEXT ",'registration':" TEXT_OR_NULL
+	  ",'call_id':" TEXT_OR_NULL ",'summary':" TEXT ",'message':" TEXT "}}" },
+	{ "TracePage", PAGE_OF("TracedMessage") },
+	{ "LogIn", "{'type':'object','required':['username','password'],'additionalProperties':false,'properties':{'username':" TEXT
+	  ",'password':{'type':'string','writeOnly':true}}}" },
+	{ "Session", "{'type':'object','required':['expires_at','role','username','must_change_password'],'properties':{'expires_at':" TIME
+	  ",'role':{'type':'string','enum':['viewer','operator','admin']},'username':" TEXT ",'must_change_password':" FLAG "}}" },
+	{ "NewSession", "{'allOf':[" REF("Session") ",{'type':'object','required':['token'],'properties':{'token':" TEXT "}}]}" },
+	{ "PasswordChange", "{'type':'object','required':['current','new'],'additionalProperties':false,'properties':{'current':{'type':'string',"
+	  "'writeOnly':true},'new':{'type':'string','minLength':12,'maxLength':1024,'writeOnly':true}}}" },
+	{ "Schema", "{'type':'object','required':['layout_hash','kinds'],'properties':{'layout_hash':" TEXT ",'kinds':"
+	  LIST_OF("{'type':'object','required':['kind','noun','fields'],'properties':{'kind':" TEXT ",'noun':" TEXT ",'fields':"
+	  LIST_OF("{'type':'object'}") "}}") "}}" },
+	{ "Openapi", "{'type':'object'}" },
+	{ "Word", "{'type':'object','required':['status'],'properties':{'status':" TEXT "}}" },
+};
+
+static json_t *parse(const char *text)
+{
+	char *copy = strdup(text);
+	for (char *p = copy; p && *p; p++)
+		if (*p == '\'')
+			*p = '"';
+	json_t *json = copy ? json_loads(copy, JSON_REJECT_DUPLICATES, NULL) : NULL;
+	free(copy);
+	return json;
+}
+
+/* Fills the empty enum of components[name].properties[property] with the words of a table, and null where that is a value. */
+static void fill(json_t *all, const char *name, const char *property, const char *const *words, size_t count, bool nullable)
+{
+	json_t *schema = json_object_get(json_object_get(json_object_get(all, name), "properties"), property);
+	json_t *list = json_object_get(schema, "enum");
+	for (size_t i = 0; i < count; i++)
+		if (words[i][0])
+			json_array_append_new(list, json_string(words[i]));
+	if (nullable)
+		json_array_append_new(list, json_null());
+}
+
+static void fill_kinds(json_t *all)
+{
+	json_t *changes = json_object_get(json_object_get(json_object_get(all, "ChangeSet"), "properties"), "changes");
+	json_t *properties = json_object_get(json_object_get(changes, "items"), "properties");
+	json_t *list = json_object_get(json_object_get(properties, "kind"), "enum");
+	for (size_t i = 0; i < KIND_COUNT; i++)
+		json_array_append_new(list, json_string(schema_kinds[i].path));
+}
+
+json_t *description_components(void)
+{
+	json_t *all = json_object();
+	for (size_t i = 0; i < sizeof components / sizeof components[0]; i++)
+		json_object_set_new(all, components[i].name, parse(components[i].text));
+	fill(all, "RegistrationStatus", "state", status_state_words, STATE_COUNT, true);
+	fill(all, "RegistrationStatus", "reason", status_reason_words, REASON_COUNT, true);
+	fill(all, "Attempt", "kind", status_attempt_words, ATTEMPT_COUNT, false);
+	fill(all, "WriteAnswer", "applied", applied_words, 4, true);
+	fill_kinds(all);
+	return all;
+}

@@ -1,0 +1,46 @@
+/*
+ * The running switchcore as mgmtd sees it: is it there, what does its status segment say, what has it acted on.
+ * core_look(), core_receive() belong to one thread; the rest is for any.
+ */
+#ifndef MGMTD_CORE_H
+#define MGMTD_CORE_H
+
+#include "mgmtd/buffer.h"
+#include "shm/control.h"
+#include "shm/status.h"
+
+struct core;
+
+enum core_state { CORE_DOWN, CORE_UP, CORE_MISMATCH };
+
+enum applied { APPLIED_YES, APPLIED_PENDING, APPLIED_DOWN, APPLIED_REJECTED };
+extern const char *const applied_words[];	/* "yes", "pending", "switchcore_down", "rejected" */
+
+int core_open(struct core **c, const char *run, struct shm_why *why);
+void core_close(struct core *c);
+
+/* Once a second, and when its socket broke: connects, opens the status segment again if it was replaced, judges.  published: newest
+ * generation, 0 = none.  What happened, as bits: */
+enum core_news { CORE_STATE_CHANGED = 1, CORE_NEW_STATUS = 2, CORE_CONNECTED = 4 };
+unsigned core_look(struct core *c, uint64_t published);
+
+int core_control(struct core *c);	/* the socket, for poll(); -1 = none */
+/* As control_receive(); EPIPE: it was closed here, too. */
+int core_receive(struct core *c, union control_packet *packet, size_t *size);
+
+enum core_state core_state(struct core *c);
+void core_ring(struct core *c);
+int core_send(struct core *c, const struct control_request *request);	/* ECONNREFUSED: not connected */
+enum applied core_applied(struct core *c, uint64_t generation);
+uint64_t core_applied_generation(struct core *c);
+bool core_listeners(struct core *c, char *names, size_t size);
+
+/* As status_get(), tamed; ENOENT also while there is no status segment. */
+int core_status(struct core *c, enum kind_id kind, uint32_t id, struct registration_status *status);
+/* f(reader) while the segment cannot go away; false: there is none. */
+bool core_with_status(struct core *c, void (*f)(struct status_reader *reader, void *arg), void *arg);
+
+/* `/status`.switchcore; applied_revision 0 = unknown. */
+void core_render(struct core *c, struct buffer *b, uint64_t applied_revision);
+
+#endif

@@ -1,0 +1,339 @@
+#include "mgmtd/description.h"
+
+#include "mgmtd/describe.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct { char *text; size_t len; } schema_text, openapi_text;
+
+/* ------------------------------------------------------------------ /schema */
+
+static json_t *schema_of_field(const struct kind *kind, const struct field *field)
+{
+	json_t *json = describe_field(kind, field);
+	json_object_set_new(json, "required", json_boolean((field->flags & REQUIRED) != 0));
+	json_object_set_new(json, "secret", json_boolean((field->flags & SECRET) != 0));
+	json_object_set_new(json, "zero_off", json_boolean((field->flags & ZERO_OFF) != 0));
+	json_object_set_new(json, "inherits", field->inherits ? json_string(field->inherits) : json_null());
+	return json;
+}
+
+json_t *description_schema_json(void)
+{
+	char hash[20];
+	json_t *kinds = json_array();
+	for (size_t k = 0; k < KIND_COUNT; k++) {
+		const struct kind *kind = &schema_kinds[k];
+		json_t *fields = json_array();
+		for (size_t i = 0; i < kind->nfields; i++)
+			json_array_append_new(fields, schema_of_field(kind, &kind->fields[i]));
+		json_array_append_new(kinds, json_pack("{s:s, s:s, s:o}", "kind", kind->path, "noun", kind->noun, "fields", fields));
+	}
+	snprintf(hash, sizeof hash, "%016" PRIx64, schema_layout_hash());
+	return json_pack("{s:s, s:o}", "layout_hash", hash, "kinds", kinds);
+}
+
+/* ------------------------------------------------------------------ a field as JSON Schema */
+
+static json_t *option_words(const struct field *field)
+{
+	json_t *list = json_array();
+	for (const struct option_word *o = field->options; o && o->word; o++)
+		json_array_append_new(list, json_string(o->word));
+	return list;
+}
+
+static json_t *either(json_t *one, json_t *other)
+{
+	return json_pack("{s:[o, o]}", "anyOf", one, other);
+}
+
+static json_t *number_schema(const struct field *field)
+{
+	json_t *range = json_pack("{s:s, s:i, s:i}", "type", "integer", "minimum", field->min, "maximum", field->max);
+	return field->flags & ZERO_OFF && field->min > 0 ? either(range, json_pack("{s:i}", "const", 0)) : range;
+}
+
+static json_t *secret_schema(const struct field *field, enum field_use use)
+{
+	json_t *shown = json_pack("{s:s, s:[s], s:{s:{s:s}}, s:b}", "type", "object", "required", "set", "properties", "set", "type",
+	                          "boolean", "additionalProperties", 0);
+	if (use == FIELD_SHOWN) {
+		json_object_set_new(shown, "readOnly", json_true());
+		return shown;
+	}
+	return json_pack("{s:[{s:s, s:i, s:i}, o, {s:s}], s:b}", "anyOf", "type", "string", "minLength", field->min, "maxLength",
+	                 field->max, shown, "type", "null", "writeOnly", 1);
+}
+
+static json_t *value_schema(const struct field *field, enum field_use use)
+{
+	switch (field->type) {
+	case FT_BOOL:
+		return json_pack("{s:s}", "type", "boolean");
+	case FT_INT:
+		return number_schema(field);
+	case FT_INT_OR_KEYWORD:
+		return either(number_schema(field), json_pack("{s:s, s:o}", "type", "string", "enum", option_words(field)));
+	case FT_ENUM:
+		return json_pack("{s:s, s:o}", "type", "string", "enum", option_words(field));
+	default:
+		if (field->flags & SECRET)
+			return secret_schema(field, use);
+		/* An optional text may always be empty: not given. */
+		return json_pack("{s:s, s:i, s:i}", "type", "string", "minLength", field->flags & REQUIRED ? field->min : 0, "maxLength",
+		                 field->max);
+	}
+}
+
+json_t *description_field(const struct kind *kind, const struct field *field, enum field_use use)
+{
+	json_t *schema = value_schema(field, use), *fallback;
+	if (use == FIELD_PATCHED && !(field->flags & SECRET))
+		schema = either(schema, json_pack("{s:s}", "type", "null"));
+	json_object_set_new(schema, "title", json_string(field->title));
+	json_object_set_new(schema, "description", json_string(field->help));
+	fallback = describe_default(kind, field);
+	if (use == FIELD_WRITTEN && !(field->flags & (REQUIRED | SECRET)))
+		json_object_set(schema, "default", fallback);
+	json_decref(fallback);
+	return schema;
+}
+
+/* ------------------------------------------------------------------ components of the kinds */
+
+static json_t *reference(const char *component)
+{
+	char path[96];
+	snprintf(path, sizeof path, "#/components/schemas/%s", component);
+	return json_pack("{s:s}", "$ref", path);
+}
+
+/* What GET adds to the own fields; PUT and PATCH ignore it. */
+static void add_history(json_t *properties)
+{
+	json_object_set_new(properties, "revision", json_pack("{s:s}", "type", "integer"));
+	json_object_set_new(properties, "changed_at", json_pack("{s:[s,s], s:s}", "type", "string", "null", "format", "date-time"));
+	json_object_set_new(properties, "changed_by", json_pack("{s:[s,s]}", "type", "string", "null"));
+}
+
+static json_t *object_schema(const struct kind *kind, enum field_use use, bool named)
+{
+	json_t *properties = json_object(), *required = json_array();
+	json_object_set_new(properties, "name", reference("Name"));
+	if (named)
+		json_array_append_new(required, json_string("name"));
+	for (size_t i = 0; i < kind->nfields; i++) {
+		const struct field *field = &kind->fields[i];
+		json_object_set_new(properties, field->name, description_field(kind, field, use));
+		if (use == FIELD_SHOWN || (use == FIELD_WRITTEN && (field->flags & REQUIRED)))
+			json_array_append_new(required, json_string(field->name));
+	}
+	add_history(properties);
+	if (use == FIELD_SHOWN)
+		json_object_set_new(properties, "effective", json_pack("{s:s}", "type", "object"));
+	return json_pack("{s:s, s:o, s:o, s:b}", "type", "object", "required", required, "properties", properties,
+	                 "additionalProperties", 0);
+}
+
+static void add_kind(json_t *components, const struct kind *kind)
+{
+	char name[64];
+	int len = snprintf(name, sizeof name - 8, "%s", kind->noun);
+	name[0] = (char)toupper((unsigned char)name[0]);
+	json_object_set_new(components, name, object_schema(kind, FIELD_SHOWN, true));
+	memcpy(name + len, "Create", 7);
+	json_object_set_new(components, name, object_schema(kind, FIELD_WRITTEN, true));
+	memcpy(name + len, "Write", 6);
+	json_object_set_new(components, name, object_schema(kind, FIELD_WRITTEN, false));
+	memcpy(name + len, "Patch", 6);
+	json_object_set_new(components, name, object_schema(kind, FIELD_PATCHED, false));
+}
+
+static void add_parameters(json_t *components, const struct kind *kind)
+{
+	json_t *values = json_array(), *patch = json_object(), *names = json_array();
+	for (size_t i = 0; i < kind->nfields; i++) {
+		json_t *value = description_field(kind, &kind->fields[i], FIELD_PATCHED);
+		json_array_append(values, value);
+		json_object_set_new(patch, kind->fields[i].name, value);
+		json_array_append_new(names, json_string(kind->fields[i].name));
+	}
+	json_object_set_new(components, "ParametersPatch", json_pack("{s:s, s:o, s:b}", "type", "object", "properties", patch,
+	                                                             "additionalProperties", 0));
+	json_t *any = json_pack("{s:O}", "anyOf", values);
+	json_object_set_new(components, "ParameterValue", json_pack("{s:s, s:[s], s:{s:O}, s:b}", "type", "object", "required", "value",
+	                                                            "properties", "value", any, "additionalProperties", 0));
+	json_object_set_new(components, "Parameter", json_pack("{s:s, s:[s,s,s,s], s:{s:{s:s, s:o}, s:o, s:{}, s:{s:s, s:[s,s]}}}",
+	                    "type", "object", "required", "name", "value", "default", "source", "properties",
+	                    "name", "type", "string", "enum", names, "value", any, "default",
+	                    "source", "type", "string", "enum", "default", "set"));
+	json_decref(values);
+}
+
+/* ------------------------------------------------------------------ paths */
+
+static json_t *query_schema(const struct query_parameter *p)
+{
+	json_t *words = NULL;
+	switch (p->type) {
+	case QUERY_INT:
+		return json_pack("{s:s, s:i, s:i, s:i}", "type", "integer", "minimum", p->min, "maximum", p->max, "default", p->fallback);
+	case QUERY_BOOL:
+		return json_pack("{s:s, s:b}", "type", "boolean", "default", p->fallback);
+	case QUERY_TIME:
+		return json_pack("{s:s, s:s}", "type", "string", "format", "date-time");
+	case QUERY_TEXT:
+		return json_pack("{s:s, s:i, s:i}", "type", "string", "minLength", p->min, "maxLength", p->max);
+	case QUERY_WORD:
+		break;
+	}
+	words = json_array();
+	for (const char *word = p->words; *word;) {
+		size_t len = strcspn(word, "|");
+		json_array_append_new(words, json_stringn(word, len));
+		word += len + (word[len] == '|');
+	}
+	return json_pack("{s:s, s:o}", "type", "string", "enum", words);
+}
+
+static json_t *header(const char *name, const char *help)
+{
+	return json_pack("{s:s, s:s, s:b, s:s, s:{s:s}}", "name", name, "in", "header", "required", 0, "description", help, "schema",
+	                 "type", "string");
+}
+
+static json_t *parameters_of(const struct route *route)
+{
+	json_t *list = json_array();
+	const char *open = strchr(route->path, '{');
+	if (open) {
+		size_t len = strcspn(open + 1, "}");
+		bool number = strncmp(open + 1, "revision", len) == 0;
+		json_array_append_new(list, json_pack("{s:s#, s:s, s:b, s:o}", "name", open + 1, (int)len, "in", "path", "required", 1, "schema",
+		                                      number ? json_pack("{s:s, s:i}", "type", "integer", "minimum", 1) : reference("Name")));
+	}
+	for (unsigned i = 0; i < QUERY_COUNT; i++)
+		if (route->queries & QUERY_BIT(i))
+			json_array_append_new(list, json_pack("{s:s, s:s, s:b, s:s, s:o}", "name", query_parameters[i].name, "in", "query",
+			                                      "required", 0, "description", query_parameters[i].help, "schema",
+			                                      query_schema(&query_parameters[i])));
+	if (route->queries & QUERY_BIT(Q_DRY_RUN)) {
+		json_array_append_new(list, header("If-Match", "Only if the object still has this ETag; else 412."));
+		json_array_append_new(list, header("If-None-Match", "\"*\": create only, do not replace."));
+	}
+	if (route->flags & ROUTE_STREAM)
+		json_array_append_new(list, header("Last-Event-ID", "Go on after this event."));
+	return list;
+}
+
+static json_t *content(const char *type, const char *component)
+{
+	return json_pack("{s:{s:o}}", type, "schema", component ? reference(component) : json_pack("{s:s}", "type", "string"));
+}
+
+static json_t *success_of(const struct route *route)
+{
+	json_t *answer = json_pack("{s:s}", "description", route->success == 201 ? "Created." : route->success == 204 ? "Done." : "Good.");
+	json_t *types = route->gives ? content("application/json", route->gives) : NULL;
+	if (route->flags & ROUTE_STREAM)
+		types = content("text/event-stream", NULL);
+	if (route->queries & QUERY_BIT(Q_CALL_ID))
+		json_object_set_new(types, "text/plain", json_pack("{s:{s:s}}", "schema", "type", "string"));
+	if (types)
+		json_object_set_new(answer, "content", types);
+	return answer;
+}
+
+static json_t *operation_of(const struct route *route)
+{
+	char status[8];
+	json_t *responses = json_object();
+	snprintf(status, sizeof status, "%u", route->success);
+	json_object_set_new(responses, status, success_of(route));
+	if (route->success != 200 && (route->queries & (QUERY_BIT(Q_WAIT_OUTCOME) | QUERY_BIT(Q_DRY_RUN))))
+		json_object_set_new(responses, "200", success_of(route));
+	if (strcmp(route->method, "PUT") == 0 && route->kind && route->kind->id != KIND_PARAMETERS)
+		json_object_set_new(responses, "201", success_of(route));
+	json_object_set_new(responses, "default", json_pack("{s:s, s:o}", "description", "A problem (RFC 9457).", "content",
+	                                                    content("application/problem+json", "Problem")));
+	json_t *operation = json_pack("{s:s, s:s, s:o, s:o}", "operationId", route->operation, "summary", route->summary, "parameters",
+	                              parameters_of(route), "responses", responses);
+	if (route->takes) {
+		json_t *types = content("application/json", route->takes);
+		if (route->body == BODY_PATCH)
+			json_object_set_new(types, "application/merge-patch+json", json_pack("{s:o}", "schema", reference(route->takes)));
+		json_object_set_new(operation, "requestBody", json_pack("{s:b, s:o}", "required", 1, "content", types));
+	}
+	if (route->role == ROLE_PUBLIC)
+		json_object_set_new(operation, "security", json_array());
+	else
+		json_object_set_new(operation, "x-role", json_string(role_words[route->role]));
+	return operation;
+}
+
+static json_t *paths(void)
+{
+	json_t *all = json_object();
+	for (size_t i = 0; i < route_count; i++) {
+		char method[8] = "";
+		json_t *path = json_object_get(all, routes[i].path);
+		if (!path)
+			json_object_set_new(all, routes[i].path, path = json_object());
+		for (size_t c = 0; c + 1 < sizeof method && routes[i].method[c]; c++)
+			method[c] = (char)tolower((unsigned char)routes[i].method[c]);
+		json_object_set_new(path, method, operation_of(&routes[i]));
+	}
+	return all;
+}
+
+json_t *description_openapi_json(void)
+{
+	json_t *components = description_components();
+	add_kind(components, &schema_kinds[KIND_REGISTRATION]);
+	add_parameters(components, &schema_kinds[KIND_PARAMETERS]);
+	return json_pack("{s:s, s:{s:s, s:s, s:{s:s, s:s}}, s:[{s:[]}], s:o, s:{s:o, s:{s:{s:s, s:s, s:s}}}}",
+	                 "openapi", "3.1.0", "info", "title", "Tandem", "version", TANDEM_VERSION, "license", "name", "MIT",
+	                 "identifier", "MIT", "security", "bearer", "paths", paths(), "components", "schemas", components,
+	                 "securitySchemes", "bearer", "type", "http", "scheme", "bearer", "bearerFormat", "JWT");
+}
+
+/* ------------------------------------------------------------------ serving */
+
+int description_make(void)
+{
+	json_t *schema = description_schema_json(), *openapi = description_openapi_json();
+	schema_text.text = schema ? json_dumps(schema, JSON_COMPACT) : NULL;
+	openapi_text.text = openapi ? json_dumps(openapi, JSON_COMPACT) : NULL;
+	json_decref(schema);
+	json_decref(openapi);
+	if (!schema_text.text || !openapi_text.text) {
+		description_free();
+		return ENOMEM;
+	}
+	schema_text.len = strlen(schema_text.text);
+	openapi_text.len = strlen(openapi_text.text);
+	return 0;
+}
+
+void description_free(void)
+{
+	free(schema_text.text);
+	free(openapi_text.text);
+	schema_text.text = openapi_text.text = NULL;
+}
+
+void description_schema(struct request *r)
+{
+	answer_static(r, 200, "application/json", schema_text.text, schema_text.len);
+}
+
+void description_openapi(struct request *r)
+{
+	answer_static(r, 200, "application/json", openapi_text.text, openapi_text.len);
+}

@@ -1,0 +1,391 @@
+#include "mgmtd/document.h"
+
+#include "mgmtd/buffer.h"
+#include "mgmtd/describe.h"
+#include "mgmtd/problem.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void *slot_of(struct record *record, const struct field *field)
+{
+	return field->size ? (char *)record + field->offset : NULL;
+}
+
+static void store_int(void *slot, int32_t value)
+{
+	if (slot)
+		memcpy(slot, &value, sizeof value);
+}
+
+/* "must be … ; got …", as all these sentences are built. */
+static int refuse(const struct field *field, const json_t *value, const char *prefix, const char *member, json_t *errors,
+                  const char *code, const char *must)
+{
+	char *got = field->flags & SECRET ? NULL : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+	bool numeric = field->type == FT_INT || field->type == FT_INT_OR_KEYWORD;
+	json_t *violation = problem_violation(errors, prefix, member, code, got ? "must be %s; got %.300s" : "must be %s",
+	                                      must, got);
+
+	free(got);
+	if (numeric) {
+		json_object_set_new(violation, "min", json_integer(field->min));
+		json_object_set_new(violation, "max", json_integer(field->max));
+	}
+	if (strcmp(code, "not_an_option") == 0) {
+		json_t *options = json_array();
+		for (const struct option_word *o = field->options; o && o->word; o++)
+			json_array_append_new(options, json_string(o->word));
+		json_object_set_new(violation, "options", options);
+	}
+	if (!(field->flags & SECRET))
+		json_object_set(violation, "got", (json_t *)(uintptr_t)value);
+	return EINVAL;
+}
+
+/* "\"auto\" or 20 to 7200 seconds", "\"udp\", \"tcp\" or \"tls\"": what the field takes, in words. */
+static const char *legal_values(const struct field *field, char *text, size_t size)
+{
+	size_t n = 0;
+	bool numeric = field->type == FT_INT || field->type == FT_INT_OR_KEYWORD;
+
+	text[0] = '\0';
+	if (field->flags & ZERO_OFF)
+		n += (size_t)snprintf(text, size, "0 (off) or ");
+	for (const struct option_word *o = field->options; o && o->word && n < size; o++) {
+		const char *joint = numeric || o[1].word ? (!numeric && !o[2].word ? " or " : numeric && !o[1].word ? " or " : ", ") : "";
+		n += (size_t)snprintf(text + n, size - n, "\"%s\"%s", o->word, joint);
+	}
+	if (numeric && n < size)
+		snprintf(text + n, size - n, "%d to %d%s", field->min, field->max, field->unit == SECONDS ? " seconds" : "");
+	return text;
+}
+
+static int check_number(const struct field *field, const json_t *value, const char *prefix, const char *member,
+                        json_t *errors, void *slot)
+{
+	char legal[256];
+	int option;
+
+	legal_values(field, legal, sizeof legal);
+	if (json_is_string(value) && field->type == FT_INT_OR_KEYWORD) {
+		if ((option = schema_option(field, json_string_value(value))) < 0)
+			return refuse(field, value, prefix, member, errors, "not_an_option", legal);
+		store_int(slot, KEYWORD(option));
+		return 0;
+	}
+	if (!json_is_integer(value)) {
+		char must[300];
+		snprintf(must, sizeof must, "an integer, %s", legal);
+		return refuse(field, value, prefix, member, errors, "wrong_type", field->type == FT_INT ? must : legal);
+	}
+	if (schema_int_outside(field, json_integer_value(value)))
+		return refuse(field, value, prefix, member, errors, "out_of_range", legal);
+	store_int(slot, (int32_t)json_integer_value(value));
+	return 0;
+}
+
+static int check_text(const struct field *field, const json_t *value, const char *prefix, const char *member,
+                      json_t *errors, void *slot)
+{
+	if (!json_is_string(value))
+		return refuse(field, value, prefix, member, errors, "wrong_type", "a text");
+	const char *text = json_string_value(value), *fault;
+	size_t len = json_string_length(value);
+	if (len == 0 && field->min > 0) {
+		problem_violation(errors, prefix, member, field->flags & REQUIRED ? "required" : "out_of_range",
+		                  "must not be empty%s", field->flags & SECRET ? "; null clears it" : "");
+		return EINVAL;
+	}
+	if (len > (size_t)field->max) {
+		json_t *violation = problem_violation(errors, prefix, member, "too_long", "must be at most %d bytes of UTF-8; got %zu",
+		                                      field->max, len);
+		json_object_set_new(violation, "max", json_integer(field->max));
+		if (!(field->flags & SECRET))
+			json_object_set_new(violation, "got", json_integer((json_int_t)len));
+		return EINVAL;
+	}
+	if ((fault = schema_text_fault(field->type, text, len))) {
+		json_t *violation = problem_violation(errors, prefix, member, "bad_format", "%s", fault);
+		if (!(field->flags & SECRET))
+			json_object_set(violation, "got", (json_t *)(uintptr_t)value);
+		return EINVAL;
+	}
+	if (slot) {
+		memset(slot, 0, field->size);
+		memcpy(slot, text, len);
+	}
+	return 0;
+}
+
+int document_check_value(const struct field *field, const json_t *value, const char *prefix, const char *member,
+                         json_t *errors, void *slot, json_t **canonical)
+{
+	char legal[256];
+	int error = 0, option;
+
+	switch (field->type) {
+	case FT_BOOL:
+		if (!json_is_boolean(value))
+			return refuse(field, value, prefix, member, errors, "wrong_type", "true or false");
+		if (slot)
+			*(uint8_t *)slot = json_is_true(value);
+		break;
+	case FT_ENUM:
+		legal_values(field, legal, sizeof legal);
+		if (!json_is_string(value))
+			return refuse(field, value, prefix, member, errors, "wrong_type", legal);
+		if ((option = schema_option(field, json_string_value(value))) < 0)
+			return refuse(field, value, prefix, member, errors, "not_an_option", legal);
+		store_int(slot, option);
+		break;
+	case FT_INT:
+	case FT_INT_OR_KEYWORD:
+		error = check_number(field, value, prefix, member, errors, slot);
+		break;
+	default:
+		error = check_text(field, value, prefix, member, errors, slot);
+	}
+	if (!error)
+		*canonical = json_incref((json_t *)(uintptr_t)value);
+	return error;
+}
+
+const char *document_secret(const json_t *document, const struct field *field)
+{
+	return json_string_value(json_object_get(json_object_get(document, field->name), "secret"));
+}
+
+/* {"set": true} keeps, {"set": false} and null clear, a text sets; left out keeps. */
+static int decode_secret(const struct kind *kind, const char *name, const struct field *field, const json_t *given,
+                         const json_t *current, const struct secrets *secrets, const char *prefix, json_t *errors,
+                         void *slot, json_t **canonical)
+{
+	const json_t *set = json_is_object(given) && json_object_size(given) == 1 ? json_object_get(given, "set") : NULL;
+	json_t *now = json_object_get(current, field->name);
+	char reference[SECRET_REFERENCE];
+	json_t *value;
+
+	if (!given || (json_is_true(set) && json_is_object(now))) {
+		*canonical = now ? json_incref(now) : json_null();
+		return 0;
+	}
+	if (json_is_true(set)) {
+		problem_violation(errors, prefix, field->name, "bad_format", "there is none to keep: nothing is set");
+		return EINVAL;
+	}
+	if (json_is_null(given) || json_is_false(set)) {
+		memset(slot, 0, field->size);
+		*canonical = json_null();
+		return 0;
+	}
+	if (!json_is_string(given))
+		return refuse(field, given, prefix, field->name, errors, "wrong_type",
+		              "a text, null to clear it, or {\"set\": true} to keep it");
+	if (document_check_value(field, given, prefix, field->name, errors, slot, &value))
+		return EINVAL;
+	json_decref(value);
+	secret_reference(secrets, reference, kind->path, name, field->name, json_string_value(given));
+	*canonical = json_pack("{s:s}", "secret", reference);
+	return 0;
+}
+
+/* Members that GET adds are no typos on the way back; `name` must then be the name. */
+static void check_members(const struct kind *kind, const char *name, const json_t *body, const char *prefix, json_t *errors)
+{
+	static const char *const added[] = { "revision", "changed_at", "changed_by" };
+	const char *key;
+	json_t *value;
+
+	json_object_foreach((json_t *)(uintptr_t)body, key, value) {
+		bool known = schema_field(kind, key) != NULL;
+		for (size_t i = 0; i < sizeof added / sizeof added[0]; i++)
+			known = known || strcmp(key, added[i]) == 0;
+		if (strcmp(key, "name") == 0) {
+			if (!json_is_string(value) || strcmp(json_string_value(value), name) != 0) {
+				json_t *violation = problem_violation(errors, prefix, key, "read_only",
+				                                      "an object is not renamed: must be \"%s\" or left out", name);
+				json_object_set(violation, "got", value);
+			}
+		} else if (!known) {
+			problem_violation(errors, prefix, key, "unknown_field", "no field of %s is called so", kind->path);
+		}
+	}
+}
+
+/* The value a field takes: given, kept (patch), or the default. */
+static json_t *chosen_value(const struct kind *kind, const struct field *field, const json_t *body, const json_t *current, bool patch)
+{
+	json_t *given = json_object_get(body, field->name);
+	json_t *kept = patch && !given ? json_object_get(current, field->name) : NULL;
+
+	if (given && !json_is_null(given))
+		return json_incref(given);
+	return kept ? json_incref(kept) : describe_default(kind, field);
+}
+
+int document_decode(const struct kind *kind, const char *name, const json_t *body, const json_t *current, bool patch,
+                    const struct secrets *secrets, const char *prefix, json_t *errors, struct record *record, json_t **out)
+{
+	json_t *document = json_object();
+	size_t before = json_array_size(errors);
+
+	if (!json_is_object(body)) {
+		problem_violation(errors, prefix, NULL, "wrong_type", "must be an object with the fields of %s", kind->path);
+		json_decref(document);
+		return EINVAL;
+	}
+	check_members(kind, name, body, prefix, errors);
+	for (size_t i = 0; i < kind->nfields; i++) {
+		const struct field *field = &kind->fields[i];
+		json_t *canonical = NULL;
+		if (field->flags & SECRET) {
+			decode_secret(kind, name, field, json_object_get(body, field->name), current, secrets, prefix, errors,
+			              slot_of(record, field), &canonical);
+		} else {
+			json_t *value = chosen_value(kind, field, body, current, patch);
+			if ((field->flags & REQUIRED) && !json_object_get(body, field->name) && !(patch && current))
+				problem_violation(errors, prefix, field->name, "required", "must be given");
+			else
+				document_check_value(field, value, prefix, field->name, errors, slot_of(record, field), &canonical);
+			json_decref(value);
+		}
+		if (canonical)
+			json_object_set_new(document, field->name, canonical);
+	}
+	if (json_array_size(errors) > before) {
+		json_decref(document);
+		return EINVAL;
+	}
+	*out = document;
+	return 0;
+}
+
+int document_to_record(const struct kind *kind, const json_t *document, struct record *record)
+{
+	json_t *errors = json_array();
+
+	for (size_t i = 0; i < kind->nfields; i++) {
+		const struct field *field = &kind->fields[i];
+		json_t *value, *canonical;
+		if (field->size == 0 || (field->flags & SECRET))
+			continue;
+		value = json_object_get(document, field->name);
+		value = value ? json_incref(value) : describe_default(kind, field);	/* a field younger than the document */
+		if (document_check_value(field, value, "", field->name, errors, slot_of(record, field), &canonical) == 0)
+			json_decref(canonical);
+		json_decref(value);
+	}
+	int error = json_array_size(errors) > 0 ? EINVAL : 0;
+	json_decref(errors);
+	return error;
+}
+
+/* A field's value as people may see it; a new reference. */
+static json_t *presentable(const struct kind *kind, const struct field *field, const json_t *document)
+{
+	json_t *value = json_object_get(document, field->name);
+
+	if (field->flags & SECRET)
+		return json_pack("{s:b}", "set", json_is_object(value));
+	return value ? json_incref(value) : describe_default(kind, field);
+}
+
+static json_t *present_parameter(const struct kind *kind, const char *name, const json_t *document)
+{
+	const struct field *field = schema_field(kind, name);
+	json_t *value = json_object_get(document, "value");
+
+	return json_pack("{s:o, s:s}", "value", value ? json_incref(value) : field ? describe_default(kind, field) : json_null(),
+	                 "source", value ? "set" : "default");
+}
+
+json_t *document_present(const struct kind *kind, const char *name, const json_t *document)
+{
+	if (kind->id == KIND_PARAMETERS)
+		return present_parameter(kind, name, document);
+	json_t *out = json_object();
+	for (size_t i = 0; i < kind->nfields; i++)
+		json_object_set_new(out, kind->fields[i].name, presentable(kind, &kind->fields[i], document));
+	return out;
+}
+
+/* Both sides are taken over; one that does not exist shows as null. */
+static void add_difference(json_t *list, const char *member, json_t *from, json_t *to)
+{
+	char pointer[128];
+
+	snprintf(pointer, sizeof pointer, "/%s", member);	/* schema names need no escaping */
+	json_array_append_new(list, json_pack("{s:s, s:o, s:o}", "pointer", pointer, "from", from ? from : json_null(),
+	                                      "to", to ? to : json_null()));
+}
+
+static json_t *parameter_diff(const struct kind *kind, const char *name, const json_t *before, const json_t *after)
+{
+	json_t *from = present_parameter(kind, name, before), *to = present_parameter(kind, name, after);
+	json_t *list = json_array(), *value;
+	const char *key;
+
+	json_object_foreach(to, key, value)
+		if (!json_equal(json_object_get(from, key), value))
+			add_difference(list, key, json_incref(json_object_get(from, key)), json_incref(value));
+	json_decref(from);
+	json_decref(to);
+	return list;
+}
+
+json_t *document_diff(const struct kind *kind, const char *name, const json_t *before, const json_t *after)
+{
+	if (kind->id == KIND_PARAMETERS)
+		return parameter_diff(kind, name, before, after);
+	json_t *list = json_array();
+	for (size_t i = 0; i < kind->nfields; i++) {
+		const struct field *field = &kind->fields[i];
+		/* Compared as stored: a changed secret looks the same on both sides, but its reference does not. */
+		if (before && after && json_equal(json_object_get(before, field->name), json_object_get(after, field->name)))
+			continue;
+		add_difference(list, field->name, before ? presentable(kind, field, before) : NULL,
+		               after ? presentable(kind, field, after) : NULL);
+	}
+	return list;
+}
+
+/* The value of a secret in the text of a canonical document, as document_decode() writes it.  The pattern cannot stand
+ * inside a JSON text value, where every quotation mark is escaped. */
+static const char *find_secret(const char *text, const struct field *field, size_t *len, bool *set)
+{
+	char pattern[96];
+	int n = snprintf(pattern, sizeof pattern, "\"%s\":", field->name);
+
+	for (const char *at = strstr(text, pattern); at; at = strstr(at + 1, pattern)) {
+		const char *value = at + n, reference[] = "{\"secret\":\"";
+		*set = strncmp(value, reference, sizeof reference - 1) == 0;
+		*len = *set ? sizeof reference - 1 + SECRET_REFERENCE - 1 + strlen("\"}") : strlen("null");
+		if (*set || strncmp(value, "null", strlen("null")) == 0)
+			return value;
+	}
+	return NULL;
+}
+
+char *document_render(const struct kind *kind, const char *name, const char *text, const char *provenance, size_t *size)
+{
+	struct buffer out = { 0 };
+	const char *at = text + 1;	/* behind the brace */
+
+	buffer_format(&out, "{\"name\":\"%s\",", name);
+	for (size_t i = 0; i < kind->nfields; i++) {
+		size_t len;
+		bool set;
+		const char *secret = kind->fields[i].flags & SECRET ? find_secret(at, &kind->fields[i], &len, &set) : NULL;
+		if (!secret)
+			continue;
+		buffer_append(&out, at, (size_t)(secret - at));
+		buffer_text(&out, set ? "{\"set\":true}" : "{\"set\":false}");
+		at = secret + len;
+	}
+	buffer_append(&out, at, strlen(at) - 1);	/* up to the closing brace */
+	buffer_format(&out, ",%s}", provenance);
+	return buffer_take(&out, size);
+}

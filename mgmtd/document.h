@@ -1,0 +1,47 @@
+/*
+ * JSON documents of the schema's kinds: user's body → checked canonical document + record of the segment, and back to
+ * what people see.
+ *
+ * A canonical document has every field of its kind in the schema's order; a secret is {"secret": reference} or null.  A
+ * parameter's is {"value": v}, or {} at its default.
+ */
+#ifndef MGMTD_DOCUMENT_H
+#define MGMTD_DOCUMENT_H
+
+#include "mgmtd/secret.h"
+#include "schema/schema.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+
+/* Checks one value against its field.  Gives *canonical (a new reference) and writes the value to slot (field->size
+ * bytes; NULL for a RECORDLESS field).  On a fault: EINVAL, the violation is in errors, nothing is written. */
+int document_check_value(const struct field *field, const json_t *value, const char *prefix, const char *member,
+                         json_t *errors, void *slot, json_t **canonical);
+
+/* Checks a user's body for an object of `kind` called `name` and completes it.
+ *   current  canonical document of the object as it is, or NULL
+ *   patch    fields that are left out keep their current value (RFC 7396); else they take their default.  A secret that
+ *            is left out is kept either way.
+ *   record   in: the object's record as it is (zeros for a new one); out: the record of the result, head untouched
+ * Gives *document, canonical.  EINVAL: every fault is in errors, pointers below prefix. */
+int document_decode(const struct kind *kind, const char *name, const json_t *body, const json_t *current, bool patch,
+                    const struct secrets *secrets, const char *prefix, json_t *errors, struct record *record, json_t **document);
+
+/* Fills a record's fields from a canonical document, for all but the secrets. */
+int document_to_record(const struct kind *kind, const json_t *document, struct record *record);
+
+/* The document as people may see it; for a parameter {"value", "source"}.  name is a parameter's.  A new reference. */
+json_t *document_present(const struct kind *kind, const char *name, const json_t *document);
+
+/* Reference of the secret in a field of a canonical document, or NULL. */
+const char *document_secret(const json_t *document, const struct field *field);
+
+/* What GET answers, from the text of a canonical document of an object (not of a parameter): {"name", own fields, and the
+ * members of `provenance`}, without parsing.  The caller frees it; NULL = out of memory. */
+char *document_render(const struct kind *kind, const char *name, const char *text, const char *provenance, size_t *size);
+
+/* [{pointer, from, to}] between two canonical documents of one object (either may be NULL), with presentable values. */
+json_t *document_diff(const struct kind *kind, const char *name, const json_t *before, const json_t *after);
+
+#endif

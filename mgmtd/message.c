@@ -1,0 +1,116 @@
+#include "mgmtd/message.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+/* The line at `text`, without its end; *next = where the following one begins. */
+static size_t line_length(const char *text, size_t len, size_t *next)
+{
+	const char *end = memchr(text, '\n', len);
+	size_t n = end ? (size_t)(end - text) : len;
+	*next = end ? n + 1 : len;
+	return n > 0 && text[n - 1] == '\r' ? n - 1 : n;
+}
+
+static bool blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+/* Does the line begin with `name`, blanks and a colon (RFC 3261 25.1 HCOLON)?  Gives the length up to and with the colon, or 0. */
+static size_t header_name(const char *line, size_t len, const char *name)
+{
+	size_t n = strlen(name);
+	if (len <= n || strncasecmp(line, name, n) != 0)
+		return 0;
+	while (n < len && blank(line[n]))
+		n++;
+	return n < len && line[n] == ':' ? n + 1 : 0;
+}
+
+const char *message_header(const char *message, size_t len, const char *name, const char *compact, size_t *value_len)
+{
+	for (size_t at = 0, next; at < len; at += next) {
+		size_t n = line_length(message + at, len - at, &next);
+		if (n == 0 && at > 0)
+			return NULL;	/* end of the head */
+		size_t begin = header_name(message + at, n, name);
+		if (!begin && compact)
+			begin = header_name(message + at, n, compact);
+		if (!begin)
+			continue;
+		while (begin < n && blank(message[at + begin]))
+			begin++;
+		while (n > begin && blank(message[at + n - 1]))
+			n--;
+		*value_len = n - begin;
+		return message + at + begin;
+	}
+	return NULL;
+}
+
+static void summarise_reply(char *summary, size_t size, const char *line, size_t n, const char *message, size_t len)
+{
+	size_t cseq_len = 0;
+	const char *cseq = message_header(message, len, "CSeq", NULL, &cseq_len);
+	const char *method = cseq ? memchr(cseq, ' ', cseq_len) : NULL;
+	if (method)
+		snprintf(summary, size, "%.*s (%.*s)", (int)(n - 8), line + 8, (int)(cseq_len - (size_t)(method + 1 - cseq)), method + 1);
+	else
+		snprintf(summary, size, "%.*s", (int)(n - 8), line + 8);
+}
+
+void message_summary(char *summary, size_t size, const char *message, size_t len)
+{
+	static const char version[] = "SIP/2.0 ", tail[] = " SIP/2.0";
+	size_t next, n = line_length(message, len, &next);
+	const size_t v = sizeof version - 1;
+	summary[0] = '\0';
+	if (n > v && strncasecmp(message, version, v) == 0)
+		summarise_reply(summary, size, message, n, message, len);
+	else if (n > v && strncasecmp(message + n - v, tail, v) == 0)
+		snprintf(summary, size, "%.*s", (int)(n - v), message);
+	/* A cut may have left half of a character; the JSON writer replaces it. */
+}
+
+void message_masked(struct buffer *b, const char *message, size_t len)
+{
+	static const char *const secret[] = { "Authorization", "Proxy-Authorization" };
+	bool folded = false;	/* the lines that go on from a secret one are as secret */
+	for (size_t at = 0, next; at < len; at += next) {
+		size_t n = line_length(message + at, len - at, &next);
+		size_t begin = 0;
+		if (folded && n > 0 && blank(message[at]))
+			continue;
+		for (size_t i = 0; i < sizeof secret / sizeof secret[0] && !begin; i++)
+			begin = header_name(message + at, n, secret[i]);
+		folded = begin > 0;
+		if (folded) {
+			buffer_append(b, message + at, begin);
+			buffer_text(b, " ***");
+			buffer_append(b, message + at + n, next - n);
+		} else {
+			buffer_append(b, message + at, next);
+		}
+	}
+}
+
+int message_record_id(uint32_t *id, const char *call_id)
+{
+	uint32_t value = 0;
+	for (int i = 0; i < 8; i++) {
+		char c = call_id[i];
+		if (c >= '0' && c <= '9')
+			value = value << 4 | (uint32_t)(c - '0');
+		else if (c >= 'a' && c <= 'f')
+			value = value << 4 | (uint32_t)(c - 'a' + 10);
+		else
+			return EINVAL;
+	}
+	if (call_id[8] != '-')
+		return EINVAL;
+	*id = value;
+	return 0;
+}

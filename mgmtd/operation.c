@@ -1,0 +1,135 @@
+#include "mgmtd/stage_private.h"
+
+#include "mgmtd/document.h"
+#include "mgmtd/effects.h"
+#include "mgmtd/log.h"
+#include "mgmtd/problem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct object *stage_before(struct stage *st, const struct kind *kind, const char *name)
+{
+	const struct object *object = objects_find(&st->batch[kind->id], name);
+	if (object)
+		return object->deleted ? NULL : object;
+	return model_find(st->model, kind->id, name);	/* only this thread changes the model */
+}
+
+const struct object *stage_now(struct stage *st, const struct kind *kind, const char *name)
+{
+	const struct object *object = objects_find(&st->mine[kind->id], name);
+	if (object)
+		return object->deleted ? NULL : object;
+	return stage_before(st, kind, name);
+}
+
+/* Fills record with that of the object as it is now; zeros when there is none. */
+static void current_record(struct stage *st, const struct object *object, struct record *record, size_t size)
+{
+	const struct record *published;
+
+	memset(record, 0, size);
+	if (object && object->record)
+		memcpy(record, object->record, size);
+	else if (object && (published = config_writer_record(st->segment, object->kind->id, object->id)))
+		memcpy(record, published, size);
+}
+
+static void stage_put_mine(struct stage *st, struct object *object)
+{
+	struct object *old;
+
+	if (objects_put(&st->mine[object->kind->id], object, &old))
+		log_fatal("out of memory");
+	object_free(old);
+}
+
+/* "/changes/3/value" → "/changes/3/name"; a single operation's name stands at "/name". */
+static void name_violation(const struct operation *op, const struct change *change, json_t *errors, const char *code, const char *what)
+{
+	size_t len = strlen(op->pointer) - (change->collective ? strlen("/value") : strlen(op->pointer));
+	char prefix[64];
+
+	snprintf(prefix, sizeof prefix, "%.*s", (int)len, op->pointer);
+	json_t *violation = problem_violation(errors, prefix, "name", code, "%s", what);
+	json_object_set_new(violation, "got", json_string(op->name));
+}
+
+static void stage_parameter(struct stage *st, const struct operation *op, json_t *errors)
+{
+	const struct field *field = schema_field(op->kind, op->name);
+	bool reset = op->verb == VERB_DELETE || json_is_null(op->value);
+	json_t *canonical = NULL, *document;
+
+	if (!reset && document_check_value(field, op->value, op->pointer, NULL, errors, NULL, &canonical))
+		return;
+	struct object *object = object_new(op->kind, op->name);
+	if (!object)
+		log_fatal("out of memory");
+	document = canonical ? json_pack("{s:o}", "value", canonical) : json_object();
+	object->document = json_dumps(document, JSON_COMPACT);
+	object->canonical = document;
+	stage_put_mine(st, object);
+}
+
+static void stage_put(struct stage *st, const struct operation *op, const struct object *current, json_t *errors)
+{
+	struct object *object = object_new(op->kind, op->name);
+	json_t *old = current ? json_loads(current->document, 0, NULL) : NULL, *document;
+
+	if (!object || !(object->record = calloc(1, op->kind->record_size)))
+		log_fatal("out of memory");
+	current_record(st, current, object->record, op->kind->record_size);
+	int error = document_decode(op->kind, op->name, op->value, old, op->verb == VERB_PATCH, st->secrets, op->pointer,
+	                            errors, object->record, &document);
+	if (!error)
+		effects_check_references(st->hooks, op, old, document, errors);
+	const struct object *was = stage_before(st, op->kind, op->name);
+	if (was == current)
+		object->was = old;
+	else
+		json_decref(old);
+	if (error) {
+		object_free(object);
+		return;
+	}
+	object->document = json_dumps(document, JSON_COMPACT);
+	object->canonical = document;
+	object->id = current ? current->id : was ? was->id : model_take_id(st->model, op->kind->id);
+	object->incarnation = current ? current->incarnation : 0;	/* 0: the revision that comes of this */
+	stage_put_mine(st, object);
+}
+
+unsigned stage_operation(struct stage *st, const struct change *change, const struct operation *op, json_t *errors)
+{
+	const struct object *current;
+
+	if (op->kind->id == KIND_PARAMETERS) {
+		if (!schema_field(op->kind, op->name))
+			return 404;
+		stage_parameter(st, op, errors);
+		return 0;
+	}
+	current = stage_now(st, op->kind, op->name);
+	if (!current && (op->verb == VERB_PATCH || op->verb == VERB_DELETE)) {
+		if (!change->collective)
+			return 404;
+		name_violation(op, change, errors, "unknown_reference", "there is no object of this kind and name");
+		return 0;
+	}
+	if (current && op->verb == VERB_CREATE)
+		return 409;
+	if (op->verb != VERB_DELETE) {
+		stage_put(st, op, current, errors);
+		return 0;
+	}
+	struct object *tombstone = object_new(op->kind, op->name);
+	if (!tombstone)
+		log_fatal("out of memory");
+	tombstone->deleted = true;
+	tombstone->id = current->id;
+	stage_put_mine(st, tombstone);
+	return 0;
+}

@@ -1,0 +1,174 @@
+#include "mgmtd/options.h"
+
+#include "mgmtd/log.h"
+#include "shm/shm.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DEFAULT_LISTEN "127.0.0.1:8080"
+
+enum { OPT_STATE = 1, OPT_RUN, OPT_LISTEN, OPT_PASSWORD, OPT_USER, OPT_LEVEL, OPT_IF_MATCH, OPT_INSECURE, OPT_HELP, OPT_VERSION };
+
+static const struct option table[] = {
+	{ "state",               required_argument, NULL, OPT_STATE },
+	{ "run",                 required_argument, NULL, OPT_RUN },
+	{ "listen",              required_argument, NULL, OPT_LISTEN },
+	{ "admin-password-file", required_argument, NULL, OPT_PASSWORD },
+	{ "user",                required_argument, NULL, OPT_USER },
+	{ "log-level",           required_argument, NULL, OPT_LEVEL },
+	{ "require-if-match",    no_argument,       NULL, OPT_IF_MATCH },
+	{ "insecure-http",       no_argument,       NULL, OPT_INSECURE },
+	{ "help",                no_argument,       NULL, OPT_HELP },
+	{ "version",             no_argument,       NULL, OPT_VERSION },
+	{ 0 },
+};
+
+static const char help[] =
+	"mgmtd: keeps the configuration of a Tandem switch and serves its HTTP API\n"
+	"\n"
+	"  --state DIR                 database and keys (mode 0700); must be given\n"
+	"  --run DIR                   shared memory, the same as switchcore's; default /run/tandem, or\n"
+	"                              /dev/shm/tandem-UID where that cannot be had\n"
+	"  --listen ADDR:PORT          where to serve HTTP; default " DEFAULT_LISTEN "; IPv6 in brackets; port 0 = any free\n"
+	"  --insecure-http             allow an address beyond loopback without TLS\n"
+	"  --admin-password-file FILE  first start: password of the user admin (first line, at least 12 characters)\n"
+	"                              instead of a random one in DIR/initial-admin-password\n"
+	"  --require-if-match          refuse changes that do not say with If-Match what they are meant for\n"
+	"  --user NAME                 become this user once the address is bound\n"
+	"  --log-level LEVEL           error, warning, info (default) or debug\n"
+	"  --help, --version\n"
+	"\n"
+	"Exit code: 0 clean stop, 2 wrong usage, 1 anything else, with one line why.\n";
+
+static int refuse(int *exit_code, const char *what, const char *value)
+{
+	fprintf(stderr, "mgmtd: %s%s%s; see --help\n", what, value ? ": " : "", value ? value : "");
+	*exit_code = 2;
+	return EINVAL;
+}
+
+/* "ADDR:PORT", "[ADDR]:PORT" → its two parts. */
+static int split_address(char host[256], const char **port, const char *text)
+{
+	const char *colon = strrchr(text, ':');
+	if (!colon || colon == text)
+		return EINVAL;
+	const char *begin = text, *end = colon;
+	if (*begin == '[') {
+		if (end[-1] != ']')
+			return EINVAL;
+		begin++;
+		end--;
+	} else if (memchr(begin, ':', (size_t)(end - begin))) {
+		return EINVAL;	/* IPv6 without brackets */
+	}
+	if (end <= begin || (size_t)(end - begin) >= 256)
+		return EINVAL;
+	memcpy(host, begin, (size_t)(end - begin));
+	host[end - begin] = '\0';
+	*port = colon + 1;
+	return 0;
+}
+
+static int take_listen(struct options *options, const char *text, int *exit_code)
+{
+	struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE }, *found = NULL;
+	char host[256], *end;
+	const char *port;
+	if (split_address(host, &port, text) != 0)
+		return refuse(exit_code, "--listen must be ADDR:PORT, with an IPv6 address in brackets; got", text);
+	unsigned long number = strtoul(port, &end, 10);
+	if (port[0] < '0' || port[0] > '9' || *end || number > 65535)
+		return refuse(exit_code, "--listen: the port must be 0 to 65535; got", port);
+	if (getaddrinfo(host, port, &hints, &found) != 0)
+		return refuse(exit_code, "--listen: no address", host);
+	memcpy(&options->listen, found->ai_addr, found->ai_addrlen);
+	options->listen_len = found->ai_addrlen;
+	freeaddrinfo(found);
+	return 0;
+}
+
+static bool is_loopback(const struct sockaddr_storage *address)
+{
+	if (address->ss_family == AF_INET6)
+		return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)address)->sin6_addr);
+	return address->ss_family == AF_INET && ntohl(((const struct sockaddr_in *)address)->sin_addr.s_addr) >> 24 == 127;
+}
+
+static int complete(struct options *options, const char *run, const char *listen, bool insecure, int *exit_code)
+{
+	struct shm_why why = { "" };
+	if (!options->state)
+		return refuse(exit_code, "--state DIR must be given", NULL);
+	int e = take_listen(options, listen, exit_code);
+	if (e)
+		return e;
+	if (!is_loopback(&options->listen) && !insecure)
+		return refuse(exit_code, "passwords and tokens would cross the network unprotected; give --insecure-http to serve"
+		                         " HTTP without TLS beyond loopback all the same; --listen", listen);
+	if (!run)
+		e = shm_default_dir(options->run, sizeof options->run, &why);
+	else if ((size_t)snprintf(options->run, sizeof options->run, "%s", run) >= sizeof options->run)
+		return refuse(exit_code, "--run: the path is too long", NULL);
+	if (e) {
+		fprintf(stderr, "mgmtd: %s\n", why.text);
+		*exit_code = 1;
+	}
+	return e;
+}
+
+int options_parse(struct options *options, int argc, char **argv, int *exit_code)
+{
+	const char *run = NULL, *listen = DEFAULT_LISTEN;
+	bool insecure = false;
+	int option;
+	*options = (struct options){ 0 };
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, "", table, NULL)) != -1) {
+		switch (option) {
+		case OPT_STATE:
+			options->state = optarg;
+			break;
+		case OPT_RUN:
+			run = optarg;
+			break;
+		case OPT_LISTEN:
+			listen = optarg;
+			break;
+		case OPT_PASSWORD:
+			options->admin_password_file = optarg;
+			break;
+		case OPT_USER:
+			options->user = optarg;
+			break;
+		case OPT_LEVEL:
+			if (log_set_level(optarg) != 0)
+				return refuse(exit_code, "--log-level must be error, warning, info or debug; got", optarg);
+			break;
+		case OPT_IF_MATCH:
+			options->require_if_match = true;
+			break;
+		case OPT_INSECURE:
+			insecure = true;
+			break;
+		case OPT_HELP:
+			fputs(help, stdout);
+			*exit_code = 0;
+			return ECANCELED;
+		case OPT_VERSION:
+			puts("mgmtd " TANDEM_VERSION);
+			*exit_code = 0;
+			return ECANCELED;
+		default:
+			return refuse(exit_code, "no such option, or its value is missing", argv[optind - 1]);
+		}
+	}
+	if (optind < argc)
+		return refuse(exit_code, "what is this", argv[optind]);
+	return complete(options, run, listen, insecure, exit_code);
+}

@@ -1,0 +1,22 @@
+/* The command line. */
+#ifndef MGMTD_OPTIONS_H
+#define MGMTD_OPTIONS_H
+
+#include <limits.h>
+#include <netdb.h>
+#include <stdbool.h>
+
+struct options {
+	const char *state;
+	char run[PATH_MAX];
+	const char *admin_password_file;	/* or NULL */
+	const char *user;			/* to become after binding, or NULL */
+	bool require_if_match;
+	struct sockaddr_storage listen;
+	socklen_t listen_len;
+};
+
+/* Prints what is wrong, the help or the version.  0 = go on; else the process ends with *exit_code. */
+int options_parse(struct options *options, int argc, char **argv, int *exit_code);
+
+#endif

@@ -1,0 +1,116 @@
+#include "mgmtd/stage_private.h"
+
+#include "mgmtd/document.h"
+#include "mgmtd/effects.h"
+#include "mgmtd/log.h"
+#include "mgmtd/problem.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static bool etag_listed(const char *list, uint64_t revision, bool exists)
+{
+	char tag[32];
+
+	snprintf(tag, sizeof tag, "\"r%" PRIu64 "\"", revision);
+	while (*list) {
+		size_t len;
+		list += strspn(list, " \t,");
+		len = strcspn(list, ",");
+		while (len > 0 && (list[len - 1] == ' ' || list[len - 1] == '\t'))
+			len--;
+		if (exists && ((len == 1 && *list == '*') || (len == strlen(tag) && strncmp(list, tag, len) == 0)))
+			return true;
+		list += strcspn(list, ",");
+	}
+	return false;
+}
+
+bool outcome_precondition(struct stage *st, struct change *change)
+{
+	const struct operation *op = &change->operations[0];
+	const struct object *object = change->collective ? NULL : stage_before(st, op->kind, op->name);
+	bool exists = change->collective || object;
+	uint64_t revision = change->collective ? st->revision : object ? object->revision : 0;
+
+	if ((change->if_match && !etag_listed(change->if_match, revision, exists)) ||
+	    (change->if_none_match && exists && !change->collective)) {
+		change->revision = revision;
+		change->status = 412;
+		change->body = problem_document(412, NULL, change->request_id, NULL, exists ?
+		                                "the current entity tag is \"r%" PRIu64 "\"" : "the object does not exist", revision);
+		return false;
+	}
+	return true;
+}
+
+void outcome_refused(struct change *change, unsigned status, json_t *errors)
+{
+	const struct operation *op = &change->operations[0];
+	const char *noun = op->kind ? op->kind->noun : "object";
+
+	change->status = status;
+	if (status == 404)
+		change->body = problem_document(404, NULL, change->request_id, NULL, "there is no %s \"%s\"", noun, op->name);
+	else if (status == 409)
+		change->body = problem_document(409, "exists", change->request_id, NULL, "there is a %s \"%s\" already", noun, op->name);
+	else
+		change->body = problem_document(422, NULL, change->request_id, errors, "%zu violation%s; nothing was changed",
+		                                json_array_size(errors), json_array_size(errors) == 1 ? "" : "s");
+	log_debug("change: refused with %u for %s from %s, request %s", status, change->actor, change->address, change->request_id);
+}
+
+static json_t *difference_of(const struct object *object)
+{
+	return json_pack("{s:s, s:s, s:s, s:o}", "kind", object->kind->path, "name", object->name, "op", object_operation(object),
+	                 "fields", document_diff(object->kind, object->name, object->was, object->canonical));
+}
+
+json_t *outcome_differences(struct stage *st)
+{
+	json_t *diff = json_array();
+
+	for (size_t k = 0; k < KIND_COUNT; k++)
+		for (size_t i = 0; i < st->mine[k].count; i++)
+			json_array_append_new(diff, difference_of(st->mine[k].v[i]));
+	return diff;
+}
+
+void outcome_resource(struct stage *st, struct change *change)
+{
+	const struct operation *op = &change->operations[0];
+	const struct object *object = change->collective ? NULL : stage_now(st, op->kind, op->name);
+	size_t len;
+
+	if (!object || (op->verb == VERB_DELETE && op->kind->id != KIND_PARAMETERS))
+		return;
+	model_lock(st->model);	/* rendering fills a cache that readers use */
+	change->resource = strdup(model_render(st->model, object, &len));
+	model_unlock(st->model);
+}
+
+void outcome_unchanged(struct stage *st, struct change *change)
+{
+	const struct operation *op = &change->operations[0];
+	const struct object *object = change->collective ? NULL : stage_before(st, op->kind, op->name);
+
+	change->status = 200;
+	change->revision = object ? object->revision : st->revision;
+	change->body = json_pack("{s:I, s:b, s:I, s:[], s:o}", "revision", (json_int_t)st->revision, "changed", 0,
+	                         "published_generation", (json_int_t)config_writer_generation(st->segment), "diff",
+	                         "warnings", effects_warnings(st));
+	outcome_resource(st, change);
+	if (change->dry_run)
+		json_object_set_new(change->body, "dry_run", json_true());
+}
+
+void outcome_dry_run(struct stage *st, struct change *change)
+{
+	change->status = 200;
+	change->body = json_pack("{s:b, s:n, s:b, s:I, s:o, s:o, s:o}", "dry_run", 1, "revision", "changed", 1,
+	                         "published_generation", (json_int_t)config_writer_generation(st->segment),
+	                         "diff", outcome_differences(st), "effects", effects_reregister(st->model, st->segment, st->mine),
+	                         "warnings", effects_warnings(st));
+	outcome_resource(st, change);
+}

@@ -1,0 +1,460 @@
+#include "mgmtd/request.h"
+
+#include "mgmtd/json_body.h"
+#include "mgmtd/problem.h"
+#include "mgmtd/server.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <sodium.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* So much of a body that was refused is still read, so that the client hears why instead of a broken connection. */
+#define DRAIN_MAX (8u << 20)
+
+static const char type_json[] = "application/json";
+static const char type_problem[] = "application/problem+json";
+
+void request_end(struct request *r)
+{
+	if (r->response)
+		MHD_destroy_response(r->response);
+	if (r->work_free)
+		r->work_free(r->work);
+	if (r->route && (r->route->flags & ROUTE_SECRET_BODY) && r->body.text)
+		sodium_memzero(r->body.text, r->body.room);
+	buffer_free(&r->body);
+	query_clear(&r->query);
+	r->response = NULL;
+	r->work = NULL;
+	r->work_free = NULL;
+}
+
+const char *request_id(struct request *r)
+{
+	static _Atomic uint64_t count;
+	static _Atomic uint32_t boot;
+	if (r->id[0])
+		return r->id;
+	if (atomic_load(&boot) == 0)
+		atomic_store(&boot, randombytes_random() | 1);
+	snprintf(r->id, sizeof r->id, "%08" PRIx32 "-%" PRIu64, atomic_load(&boot), atomic_fetch_add(&count, 1) + 1);
+	return r->id;
+}
+
+/* ------------------------------------------------------------------ the head */
+
+static enum MHD_Result take_header(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	struct head *h = arg;
+	(void)kind;
+	if (!value)
+		value = "";
+	switch (name[0] | 0x20) {
+	case 'a':
+		if (strcasecmp(name, "Authorization") == 0) {
+			h->authorization = value;
+			h->authorizations++;
+		} else if (strcasecmp(name, "Accept") == 0) {
+			h->accept = value;
+		}
+		break;
+	case 'c':
+		if (strcasecmp(name, "Content-Type") == 0) {
+			h->content_type = value;
+		} else if (strcasecmp(name, "Content-Length") == 0) {
+			h->content_length = value;
+			h->content_lengths++;
+		}
+		break;
+	case 'e':
+		h->expects_continue |= strcasecmp(name, "Expect") == 0;
+		break;
+	case 'h':
+		if (strcasecmp(name, "Host") == 0) {
+			h->host = value;
+			h->hosts++;
+		}
+		break;
+	case 'i':
+		if (strcasecmp(name, "If-Match") == 0) {
+			h->if_match = value;
+			h->if_matches++;
+		} else if (strcasecmp(name, "If-None-Match") == 0) {
+			h->if_none_match = value;
+		}
+		break;
+	case 'l':
+		if (strcasecmp(name, "Last-Event-ID") == 0)
+			h->last_event_id = value;
+		break;
+	case 't':
+		if (strcasecmp(name, "Transfer-Encoding") == 0)
+			h->transfer_encoding = value;
+		break;
+	}
+	return MHD_YES;
+}
+
+/* What makes a head unacceptable whatever it asks for; answered. */
+static bool refuse_head(struct request *r, const char *version)
+{
+	const struct head *h = &r->head;
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+	if (info && info->header_size > REQUEST_HEAD_MAX)
+		answer_problem(r, 431, NULL, NULL, "the request head must not exceed %u bytes; got %zu", REQUEST_HEAD_MAX,
+		               info->header_size);
+	else if (h->hosts > 1 || (h->hosts == 0 && strcmp(version, "HTTP/1.0") != 0))
+		answer_problem(r, 400, NULL, NULL, "a request must have exactly one Host header (RFC 9110 7.2); got %u", h->hosts);
+	else if (h->transfer_encoding && h->content_lengths)
+		answer_problem(r, 400, NULL, NULL, "Content-Length and Transfer-Encoding exclude each other (RFC 9112 6.3)");
+	else if (h->content_lengths > 1)
+		answer_problem(r, 400, NULL, NULL, "more than one Content-Length");
+	else if (h->authorizations > 1)
+		answer_problem(r, 400, NULL, NULL, "more than one Authorization");
+	else if (h->if_matches > 1)
+		answer_problem(r, 400, NULL, NULL, "more than one If-Match");
+	else
+		return false;
+	return true;
+}
+
+static bool refuse_path(struct request *r)
+{
+	char allow[ROUTE_ALLOW_MAX];
+	switch (route_find(&r->route, r->argument, allow, r->method, r->path)) {
+	case 0:
+		return false;
+	case EOPNOTSUPP:
+		answer_problem(r, 405, NULL, NULL, "this path takes %s", allow);
+		answer_header(r, "Allow", allow);
+		return true;
+	case EINVAL:
+		answer_problem(r, 400, NULL, NULL, "the path holds a broken percent escape or a NUL");
+		return true;
+	default:
+		answer_problem(r, 404, NULL, NULL, "no such path");
+		return true;
+	}
+}
+
+static bool refuse_identity(struct request *r)
+{
+	static const char bearer[] = "Bearer ";
+	const char *value = r->head.authorization;
+	if (r->route->role == ROLE_PUBLIC)
+		return false;
+	if (!value || strncasecmp(value, bearer, sizeof bearer - 1) != 0) {
+		answer_problem(r, 401, NULL, NULL, "a token is needed: POST /api/v1/session, then \"Authorization: Bearer TOKEN\"");
+		answer_header(r, "WWW-Authenticate", "Bearer");
+		return true;
+	}
+	if (token_check(r->daemon->tokens, value + sizeof bearer - 1, &r->identity) != 0) {
+		answer_problem(r, 401, NULL, NULL, "the token is not valid, or no longer; log in again");
+		answer_header(r, "WWW-Authenticate", "Bearer error=\"invalid_token\"");
+		return true;
+	}
+	if (r->identity.role < r->route->role) {
+		answer_problem(r, 403, NULL, NULL, "this needs the role %s; %s has the role %s", role_words[r->route->role],
+		               r->identity.username, role_words[r->identity.role]);
+		return true;
+	}
+	if (r->identity.must_change_password && (r->route->flags & ROUTE_WRITES)) {
+		answer_problem(r, 403, "password_change_required", NULL,
+		               "the first password must be changed before anything else: PUT /api/v1/session/password");
+		return true;
+	}
+	return false;
+}
+
+static enum MHD_Result take_argument(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	void **both = arg;
+	struct request *r = both[0];
+	(void)kind;
+	query_take(&r->query, r->route->queries, name, value, both[1]);
+	return MHD_YES;
+}
+
+static bool refuse_query(struct request *r)
+{
+	json_t *errors = json_array();
+	void *both[] = { r, errors };
+	MHD_get_connection_values(r->connection, MHD_GET_ARGUMENT_KIND, take_argument, both);
+	if (json_array_size(errors) == 0) {
+		json_decref(errors);
+		return false;
+	}
+	answer_problem(r, 422, NULL, errors, "the query is not as this path takes it");
+	return true;
+}
+
+static bool is_type(const char *value, const char *type)
+{
+	size_t len = strlen(type);
+	return strncasecmp(value, type, len) == 0 && (value[len] == '\0' || value[len] == ';' || value[len] == ' ');
+}
+
+/* Length of the body as announced: -1 = chunked. */
+static int64_t announced(const struct head *h)
+{
+	if (h->transfer_encoding)
+		return -1;
+	return h->content_length ? strtoll(h->content_length, NULL, 10) : 0;
+}
+
+static bool refuse_body(struct request *r)
+{
+	const char *type = r->head.content_type ? r->head.content_type : "";
+	int64_t length = announced(&r->head);
+	if (r->route->body == BODY_NONE) {
+		if (length == 0)
+			return false;
+		answer_problem(r, 400, NULL, NULL, "%s of this path takes no body", r->method);
+		return true;
+	}
+	bool patch = r->route->body == BODY_PATCH;
+	if (!is_type(type, type_json) && !(patch && is_type(type, "application/merge-patch+json"))) {
+		answer_problem(r, 415, NULL, NULL, "the body must be of Content-Type application/json%s",
+		               patch ? " or application/merge-patch+json" : "");
+		answer_header(r, patch ? "Accept-Patch" : "Accept", patch ? "application/merge-patch+json, application/json"
+		                                                           : type_json);
+		return true;
+	}
+	r->body_limit = r->route->flags & ROUTE_SECRET_BODY ? REQUEST_SECRET_BODY_MAX : REQUEST_BODY_MAX;
+	if (length > (int64_t)r->body_limit) {
+		answer_problem(r, 413, NULL, NULL, "the body must not exceed %zu bytes; got %lld", r->body_limit, (long long)length);
+		return true;
+	}
+	if (length > 0)
+		buffer_reserve(&r->body, (size_t)length);
+	return false;
+}
+
+void request_begin(struct request *r, struct MHD_Connection *connection, const char *method, const char *path, const char *version)
+{
+	memset(&r->head, 0, sizeof r->head);
+	r->connection = connection;
+	r->method = method;
+	r->path = path;
+	r->route = NULL;
+	r->argument[0] = '\0';
+	r->body = (struct buffer){ 0 };
+	r->body_limit = r->body_seen = 0;
+	r->status = 0;
+	r->suspended = r->hurried = false;
+	r->continuation = NULL;
+	r->error = 0;
+	r->id[0] = '\0';
+	query_init(&r->query);
+	MHD_get_connection_values(connection, MHD_HEADER_KIND, take_header, &r->head);
+	if (server_closing(r->daemon->server))
+		answer_problem(r, 503, NULL, NULL, "mgmtd is stopping");
+	else if (refuse_head(r, version))
+		r->hurried = true;
+	else if (!refuse_path(r) && !refuse_identity(r) && !refuse_query(r))
+		refuse_body(r);
+	if (r->response && (r->head.expects_continue || announced(&r->head) > DRAIN_MAX))
+		r->hurried = true;
+}
+
+int request_take_body(struct request *r, const char *bytes, size_t len)
+{
+	r->body_seen += len;
+	if (r->response)
+		return r->body_seen > DRAIN_MAX ? EMSGSIZE : 0;
+	if (r->body_seen > r->body_limit) {
+		size_t limit = r->body_limit;
+		buffer_free(&r->body);
+		answer_problem(r, 413, NULL, NULL, "the body must not exceed %zu bytes", limit);
+		return 0;
+	}
+	buffer_append(&r->body, bytes, len);
+	return 0;
+}
+
+void request_run(struct request *r)
+{
+	if (r->response)
+		return;
+	void (*next)(struct request *) = r->continuation ? r->continuation : r->route->handler;
+	r->continuation = NULL;
+	next(r);
+	if (!r->response && !r->suspended)
+		answer_no_memory(r);
+}
+
+/* ------------------------------------------------------------------ waiting */
+
+void request_wait(struct request *r, void (*continuation)(struct request *r))
+{
+	r->continuation = continuation;
+	r->suspended = true;
+	r->error = 0;
+	server_suspended(r->daemon->server, 1);
+	MHD_suspend_connection(r->connection);
+}
+
+void request_wake(struct request *r)
+{
+	struct server *server = r->daemon->server;
+	MHD_resume_connection(r->connection);
+	server_suspended(server, -1);
+}
+
+/* ------------------------------------------------------------------ what handlers read */
+
+json_t *request_json(struct request *r)
+{
+	struct json_fault fault;
+	json_t *value = NULL;
+	if (r->body.failed) {
+		answer_no_memory(r);
+		return NULL;
+	}
+	int e = json_body_parse(&value, r->body.text ? r->body.text : "", r->body.len, &fault);
+	if (e == ENOMEM)
+		answer_no_memory(r);
+	if (e == EINVAL) {
+		json_t *errors = json_array();
+		json_t *v = problem_violation(errors, "", NULL, "not_json", "line %d, column %d: %s", fault.line, fault.column,
+		                              fault.text);
+		json_object_set_new(v, "line", json_integer(fault.line));
+		json_object_set_new(v, "column", json_integer(fault.column));
+		answer_problem(r, 400, "not_json", errors, "the body is not JSON: line %d, column %d: %s", fault.line, fault.column,
+		               fault.text);
+	}
+	return value;
+}
+
+bool request_query_given(const struct request *r, enum query_id id)
+{
+	return r->query.values[id].given;
+}
+
+int64_t request_query_number(const struct request *r, enum query_id id)
+{
+	return r->query.values[id].number;
+}
+
+const char *request_query_text(const struct request *r, enum query_id id)
+{
+	return r->query.values[id].text;
+}
+
+/* ------------------------------------------------------------------ answers */
+
+static void answer(struct request *r, unsigned status, const char *type, struct MHD_Response *response)
+{
+	if (r->response)
+		MHD_destroy_response(r->response);
+	r->status = status;
+	r->response = response;
+	if (response && type)
+		MHD_add_response_header(response, "Content-Type", type);
+}
+
+void answer_json(struct request *r, unsigned status, const char *text, size_t len)
+{
+	answer(r, status, type_json, MHD_create_response_from_buffer(len, (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY));
+}
+
+void answer_static(struct request *r, unsigned status, const char *type, const char *text, size_t len)
+{
+	answer(r, status, type, MHD_create_response_from_buffer(len, (void *)(uintptr_t)text, MHD_RESPMEM_PERSISTENT));
+}
+
+void answer_buffer(struct request *r, unsigned status, const char *type, struct buffer *b)
+{
+	size_t len = 0;
+	char *text = buffer_take(b, &len);
+	if (!text) {
+		answer_no_memory(r);
+		return;
+	}
+	struct MHD_Response *response = MHD_create_response_from_buffer(len, text, MHD_RESPMEM_MUST_FREE);
+	if (!response)
+		free(text);
+	answer(r, status, type, response);
+}
+
+static void answer_document(struct request *r, unsigned status, const char *type, json_t *value)
+{
+	char *text = value ? json_dumps(value, JSON_COMPACT) : NULL;
+	json_decref(value);
+	if (!text) {
+		answer_no_memory(r);
+		return;
+	}
+	struct MHD_Response *response = MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE);
+	if (!response)
+		free(text);
+	answer(r, status, type, response);
+}
+
+void answer_value(struct request *r, unsigned status, json_t *value)
+{
+	answer_document(r, status, type_json, value);
+}
+
+void answer_empty(struct request *r, unsigned status)
+{
+	answer(r, status, NULL, MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT));
+}
+
+void answer_problem_document(struct request *r, unsigned status, json_t *document)
+{
+	answer_document(r, status, type_problem, document);
+	answer_header(r, "X-Request-Id", request_id(r));
+}
+
+void answer_problem(struct request *r, unsigned status, const char *code, json_t *errors, const char *format, ...)
+{
+	char detail[512];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(detail, sizeof detail, format, args);
+	va_end(args);
+	answer_problem_document(r, status, problem_document(status, code, request_id(r), errors, "%s", detail));
+	json_decref(errors);
+}
+
+void answer_no_memory(struct request *r)
+{
+	static const char text[] = "{\"type\":\"/problems/unavailable\",\"title\":\"Not available now\",\"status\":503,"
+				   "\"detail\":\"out of memory\",\"request_id\":\"\"}";
+	answer_static(r, 503, type_problem, text, sizeof text - 1);
+}
+
+void answer_header(struct request *r, const char *name, const char *value)
+{
+	if (r->response)
+		MHD_add_response_header(r->response, name, value);
+}
+
+void answer_etag(struct request *r, uint64_t revision)
+{
+	char text[32];
+	snprintf(text, sizeof text, "\"r%" PRIu64 "\"", revision);
+	answer_header(r, "ETag", text);
+}
+
+/* RFC 9110 13.1.2: weak comparison with any of the list. */
+bool answer_not_modified(struct request *r, uint64_t revision)
+{
+	char tag[32];
+	const char *value = r->head.if_none_match;
+	if (!value)
+		return false;
+	snprintf(tag, sizeof tag, "\"r%" PRIu64 "\"", revision);
+	if (strcmp(value, "*") != 0 && !strstr(value, tag))
+		return false;
+	answer_empty(r, 304);
+	answer_header(r, "ETag", tag);
+	return true;
+}

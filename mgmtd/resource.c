@@ -1,0 +1,203 @@
+#include "mgmtd/resource.h"
+
+#include "mgmtd/model.h"
+#include "mgmtd/problem.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+void resource_missing(struct request *r)
+{
+	/* A name that could never be one is not repeated: it may be anything. */
+	if (schema_name_fault(r->argument, strlen(r->argument)))
+		answer_problem(r, 404, NULL, NULL, "there is no %s of that name", r->route->kind->noun);
+	else
+		answer_problem(r, 404, NULL, NULL, "there is no %s \"%s\"", r->route->kind->noun, r->argument);
+}
+
+/* {…} → {…,"effective":{…}} */
+static void answer_effective(struct request *r, struct model *model, const struct object *object)
+{
+	size_t len;
+	struct buffer b = { 0 };
+	const char *text = model_render(model, object, &len);
+	json_t *effective = model_effective(model, object);
+	char *dump = effective ? json_dumps(effective, JSON_COMPACT) : NULL;
+	json_decref(effective);
+	if (text && dump) {
+		buffer_append(&b, text, len - 1);
+		buffer_text(&b, ",\"effective\":");
+		buffer_text(&b, dump);
+		buffer_text(&b, "}");
+	}
+	free(dump);
+	answer_buffer(r, 200, "application/json", &b);
+}
+
+void resource_get(struct request *r)
+{
+	struct model *model = r->daemon->model;
+	size_t len;
+	model_lock(model);
+	const struct object *object = model_find(model, r->route->kind->id, r->argument);
+	if (!object) {
+		resource_missing(r);
+	} else if (request_query_number(r, Q_EFFECTIVE)) {
+		answer_effective(r, model, object);
+	} else if (!answer_not_modified(r, object->revision)) {
+		const char *text = model_render(model, object, &len);
+		if (text)
+			answer_json(r, 200, text, len);
+		answer_etag(r, object->revision);
+	}
+	model_unlock(model);
+}
+
+/* ------------------------------------------------------------------ lists */
+
+void cursor_make(char cursor[CURSOR_MAX], const char *name)
+{
+	sodium_bin2base64(cursor, CURSOR_MAX, (const unsigned char *)name, strlen(name), sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+}
+
+int cursor_read(char name[SCHEMA_NAME_MAX + 1], const char *cursor)
+{
+	size_t len;
+	if (sodium_base642bin((unsigned char *)name, SCHEMA_NAME_MAX, cursor, strlen(cursor), NULL, &len, NULL,
+	                      sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0)
+		return EINVAL;
+	name[len] = '\0';
+	return schema_name_fault(name, len) ? EINVAL : 0;
+}
+
+void cursor_refuse(struct request *r)
+{
+	json_t *errors = json_array();
+	json_t *v = problem_violation(errors, "", NULL, "bad_format", "must be `next` of the page before");
+	json_object_set_new(v, "parameter", json_string("cursor"));
+	answer_problem(r, 422, NULL, errors, "the cursor is none of this list");
+}
+
+int cursor_of(struct request *r, char name[SCHEMA_NAME_MAX + 1])
+{
+	const char *cursor = request_query_text(r, Q_CURSOR);
+	name[0] = '\0';
+	if (!cursor || cursor_read(name, cursor) == 0)
+		return 0;
+	cursor_refuse(r);
+	return EINVAL;
+}
+
+static void end_list(struct buffer *b, const char *next, uint64_t revision)
+{
+	char cursor[CURSOR_MAX];
+	buffer_text(b, "],\"next\":");
+	if (next) {
+		cursor_make(cursor, next);
+		buffer_format(b, "\"%s\"", cursor);
+	} else {
+		buffer_text(b, "null");
+	}
+	buffer_format(b, ",\"revision\":%" PRIu64 "}", revision);
+}
+
+/* Appends the page of objects behind `after` that pass; under the model's lock.  pass NULL: all. */
+static void list_page(struct buffer *b, struct model *model, const struct request *r, const char *after,
+                      bool (*pass)(const struct request *r, const struct field *field))
+{
+	enum kind_id kind = r->route->kind->id;
+	int64_t limit = request_query_number(r, Q_LIMIT);
+	const struct object *object, *last = NULL;
+	size_t len;
+	buffer_text(b, "{\"items\":[");
+	while ((object = model_after(model, kind, last ? last->name : after)) != NULL && limit > 0) {
+		last = object;
+		if (pass && !pass(r, schema_field(object->kind, object->name)))
+			continue;
+		const char *text = model_render(model, object, &len);
+		if (!text) {
+			b->failed = true;
+			return;
+		}
+		if (b->text[b->len - 1] != '[')
+			buffer_text(b, ",");
+		buffer_append(b, text, len);
+		limit--;
+	}
+	end_list(b, object && last ? last->name : NULL, model_revision(model));
+}
+
+static void answer_list(struct request *r, bool (*pass)(const struct request *r, const struct field *field))
+{
+	struct model *model = r->daemon->model;
+	struct buffer b = { 0 };
+	char after[SCHEMA_NAME_MAX + 1];
+	if (cursor_of(r, after) != 0)
+		return;
+	model_lock(model);
+	uint64_t revision = model_revision(model);
+	if (!answer_not_modified(r, revision)) {
+		list_page(&b, model, r, after, pass);
+		answer_buffer(r, 200, "application/json", &b);
+		answer_etag(r, revision);
+	}
+	model_unlock(model);
+}
+
+void resource_list(struct request *r)
+{
+	answer_list(r, NULL);
+}
+
+/* ------------------------------------------------------------------ parameters, filtered */
+
+static bool in_group(const struct field *field, const char *group)
+{
+	size_t len = strlen(group);
+	return strncmp(field->group, group, len) == 0 && (field->group[len] == '\0' || field->group[len] == '/');
+}
+
+static bool holds(const struct field *field, const char *text)
+{
+	if (strcasestr(field->name, text) || strcasestr(field->title, text) || strcasestr(field->help, text))
+		return true;
+	for (const struct option_word *o = field->options; o && o->word; o++)
+		if (strcasestr(o->word, text) || strcasestr(o->label, text) || strcasestr(o->help, text))
+			return true;
+	return false;
+}
+
+static bool passes(const struct request *r, const struct field *field)
+{
+	const char *group = request_query_text(r, Q_GROUP), *q = request_query_text(r, Q_Q);
+	const char *direction = request_query_text(r, Q_DIRECTION);
+	if (!field)
+		return false;
+	if (direction && field->direction != BOTH && strcmp(schema_direction_word(field->direction), direction) != 0)
+		return false;
+	return (!group || in_group(field, group)) && (!q || holds(field, q));
+}
+
+static bool group_exists(const struct kind *kind, const char *group)
+{
+	for (size_t i = 0; i < kind->nfields; i++)
+		if (in_group(&kind->fields[i], group))
+			return true;
+	return false;
+}
+
+void resource_list_parameters(struct request *r)
+{
+	const char *group = request_query_text(r, Q_GROUP);
+	if (group && !group_exists(r->route->kind, group)) {
+		json_t *errors = json_array();
+		json_t *v = problem_violation(errors, "", NULL, "not_an_option", "there is no group \"%s\"", group);
+		json_object_set_new(v, "parameter", json_string("group"));
+		answer_problem(r, 422, NULL, errors, "there is no group \"%s\"", group);
+		return;
+	}
+	answer_list(r, passes);
+}

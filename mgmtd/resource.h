@@ -1,0 +1,22 @@
+/* GET of the objects of every kind, one or a page of them, from the model. */
+#ifndef MGMTD_RESOURCE_H
+#define MGMTD_RESOURCE_H
+
+#include "mgmtd/request.h"
+
+void resource_get(struct request *r);
+void resource_list(struct request *r);
+void resource_list_parameters(struct request *r);
+
+/* Answers 404: no such object. */
+void resource_missing(struct request *r);
+
+/* An opaque cursor out of a name, and back.  EINVAL: it is none of ours. */
+#define CURSOR_MAX 128
+void cursor_make(char cursor[CURSOR_MAX], const char *name);
+int cursor_read(char name[SCHEMA_NAME_MAX + 1], const char *cursor);
+/* The cursor of the query, "" without one; EINVAL: answered. */
+int cursor_of(struct request *r, char name[SCHEMA_NAME_MAX + 1]);
+void cursor_refuse(struct request *r);
+
+#endif

@@ -1,0 +1,104 @@
+#include "mgmtd/revision.h"
+
+#include "mgmtd/buffer.h"
+#include "mgmtd/document.h"
+#include "mgmtd/log.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* The record without its changes. */
+static json_t *head_of(const json_t *record)
+{
+	json_t *head = json_object(), *value;
+	const char *key;
+
+	json_object_foreach((json_t *)(uintptr_t)record, key, value)
+		if (!json_is_array(value))
+			json_object_set(head, key, value);
+	return head;
+}
+
+json_t *revision_item(const json_t *record)
+{
+	json_t *item = head_of(record), *changes = json_array(), *change;
+	size_t i;
+
+	json_array_foreach(json_object_get(record, "changes"), i, change)
+		json_array_append_new(changes, json_pack("{s:O, s:O, s:O}", "kind", json_object_get(change, "kind"),
+		                                         "name", json_object_get(change, "name"), "op", json_object_get(change, "op")));
+	json_object_set_new(item, "changes", changes);
+	return item;
+}
+
+static json_t *side(const struct kind *kind, const char *name, json_t *document)
+{
+	return json_is_object(document) ? document_present(kind, name, document) : json_null();
+}
+
+json_t *revision_detail(const json_t *record)
+{
+	json_t *detail = revision_item(record), *change;
+	size_t i;
+
+	json_array_foreach(json_object_get(record, "changes"), i, change) {
+		json_t *shown = json_array_get(json_object_get(detail, "changes"), i);
+		json_t *before = json_object_get(change, "before"), *after = json_object_get(change, "after");
+		const char *name = json_string_value(json_object_get(change, "name"));
+		const struct kind *kind = schema_kind_by_path(json_string_value(json_object_get(change, "kind")));
+		if (!kind || !name)
+			continue;
+		json_object_set_new(shown, "before", side(kind, name, before));
+		json_object_set_new(shown, "after", side(kind, name, after));
+		json_object_set_new(shown, "fields", document_diff(kind, name, json_is_object(before) ? before : NULL,
+		                                                   json_is_object(after) ? after : NULL));
+	}
+	return detail;
+}
+
+static void write_text(struct buffer *out, const char *member, const char *text)
+{
+	buffer_format(out, ",\"%s\":", member);
+	if (text)
+		buffer_json(out, text, strlen(text));
+	else
+		buffer_text(out, "null");
+}
+
+static void write_object(struct buffer *out, const struct object *object, bool whole)
+{
+	/* kinds and names need no escaping */
+	buffer_format(out, "{\"kind\":\"%s\",\"name\":\"%s\",\"op\":\"%s\"", object->kind->path, object->name, object_operation(object));
+	if (whole) {
+		buffer_text(out, ",\"before\":");
+		buffer_text(out, object->old ? object->old->document : "null");
+		buffer_text(out, ",\"after\":");
+		buffer_text(out, object->deleted ? "null" : object->document);
+	}
+	buffer_text(out, "}");
+}
+
+char *revision_text(const struct change *change, const struct objects objects[KIND_COUNT], uint64_t revision, const char *at,
+                    bool whole, size_t *len)
+{
+	struct buffer out = { 0 };
+	const char *comma = "";
+
+	buffer_format(&out, "{\"revision\":%" PRIu64 ",\"at\":\"%s\"", revision, at);
+	write_text(&out, "actor", change->actor);
+	write_text(&out, "address", change->address);
+	write_text(&out, "token", change->token);
+	write_text(&out, "comment", change->comment);
+	write_text(&out, "request_id", change->request_id);
+	buffer_text(&out, ",\"changes\":[");
+	for (size_t k = 0; k < KIND_COUNT; k++)
+		for (size_t i = 0; i < objects[k].count; i++, comma = ",") {
+			buffer_text(&out, comma);
+			write_object(&out, objects[k].v[i], whole);
+		}
+	buffer_text(&out, "]}");
+	char *text = buffer_take(&out, len);
+	if (!text)
+		log_fatal("out of memory");
+	return text;
+}

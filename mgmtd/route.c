@@ -1,0 +1,146 @@
+#include "mgmtd/route.h"
+
+#include "mgmtd/description.h"
+#include "mgmtd/events.h"
+#include "mgmtd/history.h"
+#include "mgmtd/overview.h"
+#include "mgmtd/query.h"
+#include "mgmtd/registration.h"
+#include "mgmtd/resource.h"
+#include "mgmtd/session.h"
+#include "mgmtd/trace.h"
+#include "mgmtd/write.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+const char *const role_words[] = { "public", "viewer", "operator", "admin" };
+
+#define API "/api/v1"
+#define PARAMETER &schema_kinds[KIND_PARAMETERS]
+#define REGISTRATION &schema_kinds[KIND_REGISTRATION]
+
+#define PAGED (QUERY_BIT(Q_LIMIT) | QUERY_BIT(Q_CURSOR))
+#define FILTERED (PAGED | QUERY_BIT(Q_GROUP) | QUERY_BIT(Q_DIRECTION) | QUERY_BIT(Q_Q))
+#define WRITTEN (QUERY_BIT(Q_DRY_RUN) | QUERY_BIT(Q_COMMENT) | QUERY_BIT(Q_WAIT_APPLIED) | QUERY_BIT(Q_TIMEOUT))
+#define TRACED (PAGED | QUERY_BIT(Q_CALL_ID) | QUERY_BIT(Q_REGISTRATION) | QUERY_BIT(Q_SINCE))
+#define REFRESHED (QUERY_BIT(Q_WAIT_OUTCOME) | QUERY_BIT(Q_OUTCOME_TIMEOUT))
+#define EFFECTIVE QUERY_BIT(Q_EFFECTIVE)
+
+#define W ROUTE_WRITES
+#define WC (ROUTE_WRITES | ROUTE_CONDITIONAL)
+
+/*    method    path                                    role           kind          body        flags              queries    handler */
+const struct route routes[] = {
+	{ "GET",    API "/registrations/{name}",            ROLE_VIEWER,   REGISTRATION, BODY_NONE,  0,                 EFFECTIVE, resource_get,
+	  "getRegistration", "One outbound registration.", NULL, "Registration", 200 },
+	{ "PUT",    API "/registrations/{name}",            ROLE_OPERATOR, REGISTRATION, BODY_JSON,  WC,                WRITTEN,   write_put,
+	  "putRegistration", "Create it, or replace all of it.", "RegistrationWrite", "WriteAnswer", 200 },
+	{ "PATCH",  API "/registrations/{name}",            ROLE_OPERATOR, REGISTRATION, BODY_PATCH, WC,                WRITTEN,   write_patch,
+	  "patchRegistration", "Change some of its fields (RFC 7396; null = default).", "RegistrationPatch", "WriteAnswer", 200 },
+	{ "DELETE", API "/registrations/{name}",            ROLE_OPERATOR, REGISTRATION, BODY_NONE,  WC,                WRITTEN,   write_delete,
+	  "deleteRegistration", "Delete it; its binding at the registrar is removed.", NULL, "WriteAnswer", 200 },
+	{ "GET",    API "/registrations/{name}/status",     ROLE_VIEWER,   REGISTRATION, BODY_NONE,  0,                 0,         registration_status,
+	  "getRegistrationStatus", "What the switch does for it now.", NULL, "RegistrationStatus", 200 },
+	{ "GET",    API "/registrations/{name}/attempts",   ROLE_VIEWER,   REGISTRATION, BODY_NONE,  0,                 0,         registration_attempts,
+	  "listRegistrationAttempts", "Its last attempts, newest first.", NULL, "AttemptPage", 200 },
+	{ "POST",   API "/registrations/{name}/refresh",    ROLE_OPERATOR, REGISTRATION, BODY_NONE,  W,                 REFRESHED, registration_refresh,
+	  "refreshRegistration", "Send a REGISTER now, whatever the timer says.", NULL, "RegistrationStatus", 202 },
+	{ "GET",    API "/registrations",                   ROLE_VIEWER,   REGISTRATION, BODY_NONE,  0,                 PAGED,     resource_list,
+	  "listRegistrations", "The outbound registrations, by name.", NULL, "RegistrationPage", 200 },
+	{ "POST",   API "/registrations",                   ROLE_OPERATOR, REGISTRATION, BODY_JSON,  W,                 WRITTEN,   write_create,
+	  "createRegistration", "Create one.", "RegistrationCreate", "WriteAnswer", 201 },
+
+	{ "GET",    API "/sip-parameters/{name}",           ROLE_VIEWER,   PARAMETER,    BODY_NONE,  0,                 0,         resource_get,
+	  "getParameter", "One SIP parameter.", NULL, "Parameter", 200 },
+	{ "PUT",    API "/sip-parameters/{name}",           ROLE_OPERATOR, PARAMETER,    BODY_JSON,  WC,                WRITTEN,   write_put,
+	  "putParameter", "Set it.", "ParameterValue", "WriteAnswer", 200 },
+	{ "DELETE", API "/sip-parameters/{name}",           ROLE_OPERATOR, PARAMETER,    BODY_NONE,  WC,                WRITTEN,   write_delete,
+	  "resetParameter", "Back to its default.", NULL, "WriteAnswer", 200 },
+	{ "GET",    API "/sip-parameters",                  ROLE_VIEWER,   PARAMETER,    BODY_NONE,  0,                 FILTERED,  resource_list_parameters,
+	  "listParameters", "The SIP parameters, by name.", NULL, "ParameterPage", 200 },
+	{ "PATCH",  API "/sip-parameters",                  ROLE_OPERATOR, PARAMETER,    BODY_PATCH, WC,                WRITTEN,   write_parameters,
+	  "patchParameters", "Set several at once (RFC 7396; null = default).", "ParametersPatch", "WriteAnswer", 200 },
+
+	{ "POST",   API "/changes",                         ROLE_OPERATOR, NULL,         BODY_JSON,  WC,                WRITTEN,   write_set,
+	  "changeSet", "Several changes as one revision: all or none.", "ChangeSet", "WriteAnswer", 200 },
+	{ "GET",    API "/revisions",                       ROLE_VIEWER,   NULL,         BODY_NONE,  0,                 PAGED,     history_list,
+	  "listRevisions", "The history, newest first.", NULL, "RevisionPage", 200 },
+	{ "GET",    API "/revisions/{revision}",            ROLE_VIEWER,   NULL,         BODY_NONE,  0,                 0,         history_show,
+	  "getRevision", "One revision with what it changed.", NULL, "RevisionDetail", 200 },
+
+	{ "GET",    API "/status",                          ROLE_VIEWER,   NULL,         BODY_NONE,  0,                 0,         overview_status,
+	  "getStatus", "Both daemons at a glance.", NULL, "Status", 200 },
+	{ "GET",    API "/trace",                           ROLE_VIEWER,   NULL,         BODY_NONE,  0,                 TRACED,    trace_list,
+	  "listTrace", "The last SIP messages; with Accept: text/plain for people to read.", NULL, "TracePage", 200 },
+	{ "GET",    API "/events",                          ROLE_VIEWER,   NULL,         BODY_NONE,  ROUTE_STREAM,      0,         events_stream,
+	  "streamEvents", "Server-Sent Events: registration, revision, switchcore, reset.", NULL, NULL, 200 },
+	{ "GET",    API "/schema",                          ROLE_VIEWER,   NULL,         BODY_NONE,  0,                 0,         description_schema,
+	  "getSchema", "Every kind of object and every field, as data.", NULL, "Schema", 200 },
+	{ "GET",    API "/openapi.json",                    ROLE_VIEWER,   NULL,         BODY_NONE,  0,                 0,         description_openapi,
+	  "getOpenapi", "This description.", NULL, "Openapi", 200 },
+
+	{ "POST",   API "/session",                         ROLE_PUBLIC,   NULL,         BODY_JSON,  ROUTE_SECRET_BODY, 0,         session_log_in,
+	  "logIn", "Log in.", "LogIn", "NewSession", 200 },
+	{ "GET",    API "/session",                         ROLE_VIEWER,   NULL,         BODY_NONE,  0,                 0,         session_show,
+	  "getSession", "Who is logged in with this token.", NULL, "Session", 200 },
+	{ "DELETE", API "/session",                         ROLE_VIEWER,   NULL,         BODY_NONE,  0,                 0,         session_log_out,
+	  "logOut", "Log out: the token ends now.", NULL, NULL, 204 },
+	{ "PUT",    API "/session/password",                ROLE_VIEWER,   NULL,         BODY_JSON,  ROUTE_SECRET_BODY, 0,         session_change_password,
+	  "changePassword", "Change one's password; every other session of this user ends.", "PasswordChange", NULL, 204 },
+
+	{ "GET",    "/healthz",                             ROLE_PUBLIC,   NULL,         BODY_NONE,  0,                 0,         overview_health,
+	  "getHealth", "Is mgmtd alive?", NULL, "Word", 200 },
+	{ "GET",    "/readyz",                              ROLE_PUBLIC,   NULL,         BODY_NONE,  0,                 0,         overview_ready,
+	  "getReady", "Is the configuration published? 503 until it is.", NULL, "Word", 200 },
+};
+const size_t route_count = sizeof routes / sizeof routes[0];
+
+int route_matches(const char *template, const char *path, const char **argument, size_t *argument_len)
+{
+	*argument = NULL;
+	*argument_len = 0;
+	while (*template && *template != '{') {
+		if (*template++ != *path++)
+			return 0;
+	}
+	if (!*template)
+		return !*path;
+	size_t len = strcspn(path, "/");
+	if (len == 0)
+		return 0;
+	*argument = path;
+	*argument_len = len;
+	return strcmp(strchr(template, '}') + 1, path + len) == 0;
+}
+
+static void allow_method(char allow[ROUTE_ALLOW_MAX], const struct route *route)
+{
+	bool head = strcmp(route->method, "GET") == 0 && !(route->flags & ROUTE_STREAM);
+	size_t len = strlen(allow);
+	snprintf(allow + len, ROUTE_ALLOW_MAX - len, "%s%s%s", len ? ", " : "", route->method, head ? ", HEAD" : "");
+}
+
+int route_find(const struct route **route, char argument[ROUTE_ARGUMENT_MAX], char allow[ROUTE_ALLOW_MAX], const char *method,
+               const char *path)
+{
+	bool head = strcmp(method, "HEAD") == 0;
+	allow[0] = '\0';
+	for (size_t i = 0; i < route_count; i++) {
+		const char *raw;
+		size_t len;
+		if (!route_matches(routes[i].path, path, &raw, &len))
+			continue;
+		if (strcmp(routes[i].method, head && !(routes[i].flags & ROUTE_STREAM) ? "GET" : method) != 0) {
+			allow_method(allow, &routes[i]);
+			continue;
+		}
+		int e = raw ? query_decode(argument, ROUTE_ARGUMENT_MAX, raw, len) : 0;
+		if (e)
+			return e == ENOSPC ? ENAMETOOLONG : e;
+		*route = &routes[i];
+		return 0;
+	}
+	return allow[0] ? EOPNOTSUPP : ENOENT;
+}

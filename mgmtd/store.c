@@ -1,0 +1,472 @@
+#include "mgmtd/store.h"
+
+#include "mgmtd/revision.h"
+#include "mgmtd/secret.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sodium.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Every statement, and the connection it is for. */
+enum statement {
+	/* writer */
+	SQL_BEGIN, SQL_COMMIT, SQL_ROLLBACK, SQL_PUT_OBJECT, SQL_DELETE_OBJECT, SQL_APPEND_REVISION, SQL_INDEX_CHANGE,
+	SQL_PUT_SECRET, SQL_GET_SECRET, SQL_HEAD, SQL_EACH_OBJECT, SQL_PUT_USER, SQL_REVOKE, SQL_FORGET_REVOKED,
+	SQL_WRITER_COUNT,
+	/* reader */
+	SQL_GET_USER = SQL_WRITER_COUNT, SQL_REVOKED, SQL_REVISIONS, SQL_REVISION,
+	SQL_COUNT
+};
+
+static const char *const sql[SQL_COUNT] = {
+	[SQL_BEGIN] = "BEGIN IMMEDIATE",
+	[SQL_COMMIT] = "COMMIT",
+	[SQL_ROLLBACK] = "ROLLBACK",
+	[SQL_PUT_OBJECT] = "INSERT INTO documents VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
+		" ON CONFLICT DO UPDATE SET id = ?3, incarnation = ?4, revision = ?5, changed_at = ?6, changed_by = ?7, document = ?8",
+	[SQL_DELETE_OBJECT] = "DELETE FROM documents WHERE kind = ?1 AND name = ?2",
+	[SQL_APPEND_REVISION] = "INSERT INTO revisions (revision, record, prev_hash, hash) VALUES (?1, ?2, ?3, ?4)",
+	[SQL_INDEX_CHANGE] = "INSERT OR IGNORE INTO changes VALUES (?1, ?2, ?3)",
+	[SQL_PUT_SECRET] = "INSERT OR IGNORE INTO secrets VALUES (?1, ?2)",
+	[SQL_GET_SECRET] = "SELECT box FROM secrets WHERE reference = ?1",
+	[SQL_HEAD] = "SELECT revision, hash FROM revisions ORDER BY revision DESC LIMIT 1",
+	[SQL_EACH_OBJECT] = "SELECT kind, name, id, incarnation, revision, changed_at, changed_by, document"
+		" FROM documents ORDER BY kind, name",
+	[SQL_PUT_USER] = "INSERT OR REPLACE INTO users VALUES (?1, ?2, ?3, ?4)",
+	[SQL_REVOKE] = "INSERT OR REPLACE INTO revoked_tokens VALUES (?1, ?2)",
+	[SQL_FORGET_REVOKED] = "DELETE FROM revoked_tokens WHERE expires_at < unixepoch()",
+	[SQL_GET_USER] = "SELECT role, password_hash, must_change_password FROM users WHERE username = ?1",
+	[SQL_REVOKED] = "SELECT 1 FROM revoked_tokens WHERE jti = ?1",
+	[SQL_REVISIONS] = "SELECT revision, record FROM revisions WHERE revision < ?1 ORDER BY revision DESC LIMIT ?2",
+	[SQL_REVISION] = "SELECT record, hash, prev_hash FROM revisions WHERE revision = ?1",
+};
+
+struct migration { const char *name, *text; };
+static const struct migration migrations[] = {
+#include "gen/migrations.inc"
+};
+#define MIGRATIONS (int)(sizeof migrations / sizeof migrations[0])
+
+struct store {
+	sqlite3 *writer, *reader;
+	sqlite3_stmt *statements[SQL_COUNT];
+	pthread_mutex_t reading;	/* guards the reader's statements */
+	bool in_transaction;
+};
+
+void store_close(struct store *s)
+{
+	if (!s)
+		return;
+	for (int i = 0; i < SQL_COUNT; i++)
+		sqlite3_finalize(s->statements[i]);
+	sqlite3_close(s->reader);
+	sqlite3_close(s->writer);
+	pthread_mutex_destroy(&s->reading);
+	free(s);
+}
+
+static int store_errno(int code)
+{
+	switch (code & 0xff) {
+	case SQLITE_OK: case SQLITE_DONE: case SQLITE_ROW:	return 0;
+	case SQLITE_FULL:					return ENOSPC;
+	case SQLITE_READONLY: case SQLITE_CANTOPEN: case SQLITE_PERM: return EROFS;
+	case SQLITE_BUSY: case SQLITE_LOCKED:			return EBUSY;
+	default:						return EIO;
+	}
+}
+
+const char *store_fault(struct store *s)
+{
+	return sqlite3_errmsg(s->writer);
+}
+
+/* ------------------------------------------------------------------ opening */
+
+static int refuse(struct shm_why *why, sqlite3 *db, const char *path, int code)
+{
+	snprintf(why->text, sizeof why->text, "%s: %s", path, db ? sqlite3_errmsg(db) : sqlite3_errstr(code));
+	return store_errno(code) ? store_errno(code) : EIO;
+}
+
+static int user_version(sqlite3 *db, int *version)
+{
+	sqlite3_stmt *statement;
+	int code = sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &statement, NULL);
+
+	if (code == SQLITE_OK && (code = sqlite3_step(statement)) == SQLITE_ROW)
+		*version = sqlite3_column_int(statement, 0);
+	sqlite3_finalize(statement);
+	return code == SQLITE_ROW ? SQLITE_OK : code;
+}
+
+/* The file as it was before migration N, beside it; one left by an interrupted start is replaced. */
+static int copy_before(sqlite3 *db, const char *path, int version, struct shm_why *why)
+{
+	char copy[4200], *statement;
+
+	snprintf(copy, sizeof copy, "%s.before-%d", path, version + 1);
+	if (unlink(copy) != 0 && errno != ENOENT) {
+		snprintf(why->text, sizeof why->text, "%s: %s", copy, strerror(errno));
+		return EIO;
+	}
+	if (!(statement = sqlite3_mprintf("VACUUM INTO %Q", copy)))
+		return ENOMEM;
+	int code = sqlite3_exec(db, statement, NULL, NULL, NULL);
+	sqlite3_free(statement);
+	return code == SQLITE_OK ? 0 : refuse(why, db, copy, code);
+}
+
+static int migrate(sqlite3 *db, const char *path, struct shm_why *why)
+{
+	int version = 0, code = user_version(db, &version), error;
+	char bump[64];
+
+	if (code != SQLITE_OK)
+		return refuse(why, db, path, code);
+	if (version > MIGRATIONS) {
+		snprintf(why->text, sizeof why->text, "%s: made by a newer mgmtd (database version %d, this program knows %d)",
+		         path, version, MIGRATIONS);
+		return EPROTO;
+	}
+	if (version == MIGRATIONS)
+		return 0;
+	if (version > 0 && (error = copy_before(db, path, version, why)))
+		return error;
+	code = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+	for (int i = version; code == SQLITE_OK && i < MIGRATIONS; i++)
+		code = sqlite3_exec(db, migrations[i].text, NULL, NULL, NULL);
+	snprintf(bump, sizeof bump, "PRAGMA user_version = %d; COMMIT", MIGRATIONS);
+	if (code == SQLITE_OK)
+		code = sqlite3_exec(db, bump, NULL, NULL, NULL);
+	if (code == SQLITE_OK)
+		return 0;
+	error = refuse(why, db, path, code);
+	sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+	return error;
+}
+
+static int open_connection(sqlite3 **db, const char *path, int flags, const char *pragmas, struct shm_why *why)
+{
+	int code = sqlite3_open_v2(path, db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+
+	if (code == SQLITE_OK) {
+		sqlite3_busy_timeout(*db, 1000);
+		code = sqlite3_exec(*db, pragmas, NULL, NULL, NULL);
+	}
+	return code == SQLITE_OK ? 0 : refuse(why, *db, path, code);
+}
+
+static int prepare(struct store *s, const char *path, struct shm_why *why)
+{
+	for (int i = 0; i < SQL_COUNT; i++) {
+		sqlite3 *db = i < SQL_WRITER_COUNT ? s->writer : s->reader;
+		int code = sqlite3_prepare_v3(db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &s->statements[i], NULL);
+		if (code != SQLITE_OK)
+			return refuse(why, db, path, code);
+	}
+	return 0;
+}
+
+int store_open(struct store **out, const char *state, bool *fresh, struct shm_why *why)
+{
+	char path[4096];
+	struct stat st;
+	int error;
+
+	snprintf(path, sizeof path, "%s/tandem.db", state);
+	struct store *s = calloc(1, sizeof *s);
+	if (!s)
+		return ENOMEM;
+	pthread_mutex_init(&s->reading, NULL);
+	/* A file of no bytes is what a start killed before its first commit leaves. */
+	*fresh = stat(path, &st) != 0 || st.st_size == 0;
+	/* SQLite's own default mode follows the umask; the directory is 0700, the files should not depend on that. */
+	mode_t old = umask(077);
+	error = open_connection(&s->writer, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+	                        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000", why);
+	if (!error)
+		error = migrate(s->writer, path, why);
+	if (!error)
+		error = open_connection(&s->reader, path, SQLITE_OPEN_READONLY, "PRAGMA query_only = ON", why);
+	umask(old);
+	if (!error)
+		error = prepare(s, path, why);
+	if (error) {
+		store_close(s);
+		return error;
+	}
+	*out = s;
+	return 0;
+}
+
+/* ------------------------------------------------------------------ writing */
+
+static int run(struct store *s, enum statement which)
+{
+	int code = sqlite3_step(s->statements[which]);
+	sqlite3_reset(s->statements[which]);
+	return code == SQLITE_DONE ? 0 : store_errno(code) ? store_errno(code) : EIO;
+}
+
+static void bind_text(struct store *s, enum statement which, int column, const char *text)
+{
+	sqlite3_bind_text(s->statements[which], column, text, -1, SQLITE_STATIC);
+}
+
+static void bind_number(struct store *s, enum statement which, int column, uint64_t number)
+{
+	sqlite3_bind_int64(s->statements[which], column, (sqlite3_int64)number);
+}
+
+int store_begin(struct store *s)
+{
+	int error = run(s, SQL_BEGIN);
+	s->in_transaction = error == 0;
+	return error;
+}
+
+void store_rollback(struct store *s)
+{
+	/* SQLite rolls back by itself on some errors, among them a full disk. */
+	if (!sqlite3_get_autocommit(s->writer))
+		run(s, SQL_ROLLBACK);
+	s->in_transaction = false;
+}
+
+int store_commit(struct store *s)
+{
+	int error = run(s, SQL_COMMIT);
+	if (error)
+		store_rollback(s);
+	s->in_transaction = false;
+	return error;
+}
+
+int store_put_object(struct store *s, const struct object *object)
+{
+	bind_text(s, SQL_PUT_OBJECT, 1, object->kind->path);
+	bind_text(s, SQL_PUT_OBJECT, 2, object->name);
+	bind_number(s, SQL_PUT_OBJECT, 3, object->id);
+	bind_number(s, SQL_PUT_OBJECT, 4, object->incarnation);
+	bind_number(s, SQL_PUT_OBJECT, 5, object->revision);
+	bind_text(s, SQL_PUT_OBJECT, 6, object->changed_at);
+	bind_text(s, SQL_PUT_OBJECT, 7, object->changed_by);
+	bind_text(s, SQL_PUT_OBJECT, 8, object->document);
+	return run(s, SQL_PUT_OBJECT);
+}
+
+int store_delete_object(struct store *s, const struct kind *kind, const char *name)
+{
+	bind_text(s, SQL_DELETE_OBJECT, 1, kind->path);
+	bind_text(s, SQL_DELETE_OBJECT, 2, name);
+	return run(s, SQL_DELETE_OBJECT);
+}
+
+int store_append_revision(struct store *s, uint64_t revision, const char *record, size_t len,
+                          const unsigned char prev[STORE_HASH], unsigned char hash[STORE_HASH])
+{
+	crypto_hash_sha256_state state;
+
+	crypto_hash_sha256_init(&state);
+	crypto_hash_sha256_update(&state, prev, STORE_HASH);
+	crypto_hash_sha256_update(&state, (const unsigned char *)record, len);
+	crypto_hash_sha256_final(&state, hash);
+	sqlite3_stmt *statement = s->statements[SQL_APPEND_REVISION];
+	bind_number(s, SQL_APPEND_REVISION, 1, revision);
+	sqlite3_bind_text64(statement, 2, record, len, SQLITE_STATIC, SQLITE_UTF8);
+	sqlite3_bind_blob(statement, 3, prev, STORE_HASH, SQLITE_STATIC);
+	sqlite3_bind_blob(statement, 4, hash, STORE_HASH, SQLITE_STATIC);
+	return run(s, SQL_APPEND_REVISION);
+}
+
+int store_index_change(struct store *s, uint64_t revision, const struct object *object)
+{
+	bind_text(s, SQL_INDEX_CHANGE, 1, object->kind->path);
+	bind_text(s, SQL_INDEX_CHANGE, 2, object->name);
+	bind_number(s, SQL_INDEX_CHANGE, 3, revision);
+	return run(s, SQL_INDEX_CHANGE);
+}
+
+int store_put_secret(struct store *s, const char *reference, const void *box, size_t size)
+{
+	bind_text(s, SQL_PUT_SECRET, 1, reference);
+	sqlite3_bind_blob(s->statements[SQL_PUT_SECRET], 2, box, (int)size, SQLITE_STATIC);
+	return run(s, SQL_PUT_SECRET);
+}
+
+int store_user_put(struct store *s, const struct store_user *user)
+{
+	bind_text(s, SQL_PUT_USER, 1, user->username);
+	bind_text(s, SQL_PUT_USER, 2, user->role);
+	bind_text(s, SQL_PUT_USER, 3, user->password_hash);
+	bind_number(s, SQL_PUT_USER, 4, user->must_change_password);
+	return run(s, SQL_PUT_USER);
+}
+
+int store_token_revoke(struct store *s, const char *jti, int64_t expires_at)
+{
+	int error = run(s, SQL_FORGET_REVOKED);
+
+	if (error)
+		return error;
+	bind_text(s, SQL_REVOKE, 1, jti);
+	bind_number(s, SQL_REVOKE, 2, (uint64_t)expires_at);
+	return run(s, SQL_REVOKE);
+}
+
+/* ------------------------------------------------------------------ reading */
+
+static void copy_column(char *text, size_t size, sqlite3_stmt *statement, int column)
+{
+	const unsigned char *value = sqlite3_column_text(statement, column);
+	snprintf(text, size, "%s", value ? (const char *)value : "");
+}
+
+int store_get_secret(struct store *s, const char *reference, void *box, size_t *size)
+{
+	sqlite3_stmt *statement = s->statements[SQL_GET_SECRET];
+
+	bind_text(s, SQL_GET_SECRET, 1, reference);
+	int code = sqlite3_step(statement);
+	if (code == SQLITE_ROW) {
+		*size = (size_t)sqlite3_column_bytes(statement, 0);
+		if (*size <= SECRET_BOX_MAX)
+			memcpy(box, sqlite3_column_blob(statement, 0), *size);
+	}
+	sqlite3_reset(statement);
+	if (code != SQLITE_ROW)
+		return code == SQLITE_DONE ? ENOENT : store_errno(code);
+	return *size <= SECRET_BOX_MAX ? 0 : EIO;
+}
+
+int store_head(struct store *s, uint64_t *revision, unsigned char hash[STORE_HASH])
+{
+	sqlite3_stmt *statement = s->statements[SQL_HEAD];
+	int code = sqlite3_step(statement);
+
+	*revision = 0;
+	memset(hash, 0, STORE_HASH);
+	if (code == SQLITE_ROW) {
+		*revision = (uint64_t)sqlite3_column_int64(statement, 0);
+		if (sqlite3_column_bytes(statement, 1) == STORE_HASH)
+			memcpy(hash, sqlite3_column_blob(statement, 1), STORE_HASH);
+	}
+	sqlite3_reset(statement);
+	return store_errno(code);
+}
+
+int store_each_object(struct store *s, int (*each)(void *arg, const struct object *row), void *arg)
+{
+	sqlite3_stmt *statement = s->statements[SQL_EACH_OBJECT];
+	int code, error = 0;
+
+	while (!error && (code = sqlite3_step(statement)) == SQLITE_ROW) {
+		struct object row = {
+			.kind = schema_kind_by_path((const char *)sqlite3_column_text(statement, 0)),
+			.id = (uint32_t)sqlite3_column_int64(statement, 2),
+			.incarnation = (uint64_t)sqlite3_column_int64(statement, 3),
+			.revision = (uint64_t)sqlite3_column_int64(statement, 4),
+			.changed_by = (char *)(uintptr_t)sqlite3_column_text(statement, 6),
+			.document = (char *)(uintptr_t)sqlite3_column_text(statement, 7),
+		};
+		copy_column(row.name, sizeof row.name, statement, 1);
+		copy_column(row.changed_at, sizeof row.changed_at, statement, 5);
+		error = row.kind ? each(arg, &row) : 0;	/* a kind of a later version cannot be here: newer is refused */
+	}
+	if (!error)
+		error = store_errno(code);
+	sqlite3_reset(statement);
+	return error;
+}
+
+int store_user_get(struct store *s, const char *username, struct store_user *user)
+{
+	sqlite3_stmt *statement = s->statements[SQL_GET_USER];
+
+	pthread_mutex_lock(&s->reading);
+	bind_text(s, SQL_GET_USER, 1, username);
+	int code = sqlite3_step(statement);
+	if (code == SQLITE_ROW) {
+		snprintf(user->username, sizeof user->username, "%s", username);
+		copy_column(user->role, sizeof user->role, statement, 0);
+		copy_column(user->password_hash, sizeof user->password_hash, statement, 1);
+		user->must_change_password = sqlite3_column_int(statement, 2) != 0;
+	}
+	sqlite3_reset(statement);
+	pthread_mutex_unlock(&s->reading);
+	return code == SQLITE_DONE ? ENOENT : store_errno(code);
+}
+
+bool store_token_revoked(struct store *s, const char *jti)
+{
+	pthread_mutex_lock(&s->reading);
+	bind_text(s, SQL_REVOKED, 1, jti);
+	int code = sqlite3_step(s->statements[SQL_REVOKED]);
+	sqlite3_reset(s->statements[SQL_REVOKED]);
+	pthread_mutex_unlock(&s->reading);
+	return code != SQLITE_DONE;
+}
+
+int store_revisions(struct store *s, const struct revision_filter *filter, json_t *items, uint64_t *next)
+{
+	sqlite3_stmt *statement = s->statements[SQL_REVISIONS];
+	unsigned count = 0;
+	int code;
+
+	*next = 0;
+	pthread_mutex_lock(&s->reading);
+	bind_number(s, SQL_REVISIONS, 1, filter->before ? filter->before : INT64_MAX);
+	bind_number(s, SQL_REVISIONS, 2, filter->limit + 1);	/* one more tells whether there is a next page */
+	uint64_t last = 0;
+	while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
+		if (count++ == filter->limit) {
+			*next = last;
+			code = SQLITE_DONE;
+			break;
+		}
+		last = (uint64_t)sqlite3_column_int64(statement, 0);
+		json_t *record = json_loads((const char *)sqlite3_column_text(statement, 1), 0, NULL);
+		json_array_append_new(items, revision_item(record));
+		json_decref(record);
+	}
+	sqlite3_reset(statement);
+	pthread_mutex_unlock(&s->reading);
+	return store_errno(code);
+}
+
+int store_revision(struct store *s, uint64_t number, json_t **revision)
+{
+	sqlite3_stmt *statement = s->statements[SQL_REVISION];
+	char hash[2][2 * STORE_HASH + 1] = { "", "" };
+	json_t *record = NULL;
+
+	pthread_mutex_lock(&s->reading);
+	bind_number(s, SQL_REVISION, 1, number);
+	int code = sqlite3_step(statement);
+	if (code == SQLITE_ROW) {
+		record = json_loads((const char *)sqlite3_column_text(statement, 0), 0, NULL);
+		for (int i = 0; i < 2; i++)
+			if (sqlite3_column_bytes(statement, i + 1) == STORE_HASH)
+				sodium_bin2hex(hash[i], sizeof hash[i], sqlite3_column_blob(statement, i + 1), STORE_HASH);
+	}
+	sqlite3_reset(statement);
+	pthread_mutex_unlock(&s->reading);
+	if (code != SQLITE_ROW)
+		return code == SQLITE_DONE ? ENOENT : store_errno(code);
+	if (!record)
+		return EIO;
+	*revision = revision_detail(record);
+	json_object_set_new(*revision, "hash", json_string(hash[0]));
+	json_object_set_new(*revision, "prev_hash", json_string(hash[1]));
+	json_decref(record);
+	return 0;
+}
