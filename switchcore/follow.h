@@ -1,0 +1,24 @@
+/*
+ * Follows the configuration: at each quiescent point looks whether the segment moved, and if so hands every changed
+ * record to the registrations.  Works without mgmtd, and before there is a segment.
+ */
+#ifndef SWITCHCORE_FOLLOW_H
+#define SWITCHCORE_FOLLOW_H
+
+#include "registration.h"
+#include "report.h"
+
+struct follow;
+
+int follow_create(struct follow **follow, const char *dir, struct registrations *registrations, struct report *report);
+void follow_destroy(struct follow *follow);
+
+/* One relaxed load when nothing moved.  Before a message or timer is handled; not from inside its own callbacks. */
+void follow_look(struct follow *follow);
+/* Before blocking: an idle reader holds no pages. */
+void follow_idle(struct follow *follow);
+/* Once a second: opens the segment when there was none, or finds a new one. */
+void follow_tick(struct follow *follow);
+void follow_stop(struct follow *follow);	/* looks no more */
+
+#endif

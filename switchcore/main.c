@@ -1,0 +1,438 @@
+/* switchcore: the SIP process.  Opens everything, turns the loop, stops cleanly. */
+#include "capture.h"
+#include "control.h"
+#include "follow.h"
+#include "log.h"
+#include "options.h"
+#include "registration.h"
+#include "report.h"
+#include "trace.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <inttypes.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <openssl/rand.h>
+
+#define HEARTBEAT_US (SECOND_US / 2)
+
+struct core {
+	struct options options;
+	char dir[4096];
+	char listeners[1024];			/* their labels, comma-separated */
+	struct loop *loop;
+	struct loop_watch *signals;
+	int signal_fd;
+	struct sip *sip;
+	struct resolver *resolver;
+	struct pacing *pacing;
+	struct status_writer *status;
+	struct trace *trace;
+	struct report *report;
+	struct registrations *registrations;
+	struct follow *follow;
+	struct control *control;
+	bool stop, hurry;
+	uint64_t heartbeat_at, tick_at;
+};
+
+/* ------------------------------------------------------------------ the world of the registrations */
+
+static uint64_t world_now(void *arg)
+{
+	(void)arg;
+	return loop_now();
+}
+
+static uint64_t world_wall(void *arg)
+{
+	(void)arg;
+	return loop_wall();
+}
+
+static uint32_t world_random(void *arg)
+{
+	uint32_t value = 0;
+
+	(void)arg;
+	if (RAND_bytes((unsigned char *)&value, sizeof value) != 1)
+		log_error("switchcore: no random numbers");
+	return value;
+}
+
+static const struct listener *world_listener(void *arg, const char *name, int32_t transport, sa_family_t family)
+{
+	return sip_listener(((struct core *)arg)->sip, name, transport, family);
+}
+
+static const char *world_listeners(void *arg)
+{
+	return ((struct core *)arg)->listeners;
+}
+
+static int world_resolve(void *arg, struct resolver_wait *wait, struct resolver_result *result, const char *host,
+                         uint16_t port, int32_t transport)
+{
+	return resolver_find(((struct core *)arg)->resolver, wait, result, host, port, transport);
+}
+
+static int world_send(void *arg, struct sip_transaction **transaction, const struct sip_register *request,
+                      sip_answer_f *answer, void *answer_arg)
+{
+	return sip_register_send(((struct core *)arg)->sip, transaction, request, answer, answer_arg);
+}
+
+static void world_release(void *arg, struct sip_transaction *transaction)
+{
+	(void)arg;
+	sip_transaction_release(transaction);
+}
+
+static void world_join(void *arg, struct sip_flow_user *user, struct sip_transaction *transaction)
+{
+	(void)arg;
+	sip_flow_join(user, transaction);
+}
+
+static void world_keep_alive(void *arg, const struct listener *listener, const struct target *target, struct sip_flow *flow)
+{
+	sip_keep_alive(((struct core *)arg)->sip, listener, target, flow);
+}
+
+static void world_transition(void *arg, struct registration *r, enum registration_state from)
+{
+	report_transition(((struct core *)arg)->report, r, from);
+}
+
+static void world_begun(void *arg, const struct registration *r)
+{
+	report_begun(((struct core *)arg)->report, r);
+}
+
+static void world_sent(void *arg, const struct registration *r)
+{
+	report_sent(((struct core *)arg)->report, r);
+}
+
+static void world_over(void *arg, const struct registration *r, const struct registration_outcome *outcome)
+{
+	report_over(((struct core *)arg)->report, r, outcome);
+}
+
+static void world_changed(void *arg, struct registration *r)
+{
+	report_changed(((struct core *)arg)->report, r);
+}
+
+static struct registration_world world_of(struct core *core)
+{
+	return (struct registration_world){
+		.arg = core, .now = world_now, .wall = world_wall, .random = world_random, .listener = world_listener,
+		.listeners = world_listeners, .resolve = world_resolve, .send = world_send, .release = world_release,
+		.join = world_join, .keep_alive = world_keep_alive, .transition = world_transition, .begun = world_begun,
+		.sent = world_sent, .over = world_over, .changed = world_changed,
+	};
+}
+
+/* ------------------------------------------------------------------ opening */
+
+static void before_message(void *arg)
+{
+	struct core *core = arg;
+
+	if (core->follow)
+		follow_look(core->follow);
+}
+
+static void signalled(void *arg)
+{
+	struct core *core = arg;
+	struct signalfd_siginfo info;
+
+	while (read(core->signal_fd, &info, sizeof info) == sizeof info) {
+		core->hurry = core->stop;	/* asked twice */
+		core->stop = true;
+	}
+}
+
+static int open_signals(struct core *core)
+{
+	sigset_t set;
+
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
+		return errno;
+	core->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	if (core->signal_fd < 0)
+		return errno;
+	return loop_watch(&core->signals, core->loop, core->signal_fd, signalled, core);
+}
+
+/* Connections take descriptors: as many as the system allows. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+static void label_listeners(struct core *core)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < core->options.listener_count; i++) {
+		struct listener *l = &core->options.listeners[i];
+		int n;
+		if (l->name[0])
+			snprintf(l->label, sizeof l->label, "%s", l->name);
+		else
+			target_text(&l->bound, l->label, sizeof l->label);
+		n = snprintf(core->listeners + at, sizeof core->listeners - at, "%s%s", i ? "," : "", l->label);
+		if (n > 0 && (size_t)n < sizeof core->listeners - at)
+			at += (size_t)n;
+	}
+}
+
+static int fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static int fail(const char *format, ...)
+{
+	char text[600];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof text, format, arguments);
+	va_end(arguments);
+	log_error("switchcore: %s", text);
+	return EXIT_FAILURE;
+}
+
+static int open_sip(struct core *core)
+{
+	struct sip_options options = {
+		.tls_ca = core->options.tls_ca, .tls_certificate = core->options.tls_certificate,
+		.tls_key = core->options.tls_key, .tls_scratch = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp",
+		.before = before_message, .arg = core,
+	};
+	struct resolver_options resolver = {
+		.dns_server = core->options.dns_server, .hosts_file = core->options.hosts_file,
+	};
+	struct sip_why why = { "" };
+	int error;
+
+	if (sip_open(&core->sip, core->loop, core->options.listeners, core->options.listener_count, &options, &why) != 0)
+		return fail("%s", why.text);
+	label_listeners(core);
+	for (size_t i = 0; i < core->options.listener_count; i++) {
+		bool v6 = core->options.listeners[i].bound.address.family == AF_INET6;
+		resolver.ipv6 = resolver.ipv6 || v6;
+		resolver.ipv4 = resolver.ipv4 || !v6;
+	}
+	error = resolver_create(&core->resolver, core->loop, &resolver);
+	return error ? fail("cannot start the resolver: %s", strerror(error)) : 0;
+}
+
+/* Bound to its ports, the process gives up what it no longer needs. */
+static int become_user(struct core *core)
+{
+	const char *name = core->options.user;
+	const struct passwd *user;
+
+	if (!name)
+		return 0;
+	user = getpwnam(name);
+	if (!user)
+		return fail("--user %s: no such user", name);
+	if (geteuid() == user->pw_uid)
+		return 0;
+	if (core->options.run && mkdir(core->options.run, 0700) == 0 &&
+	    chown(core->options.run, user->pw_uid, user->pw_gid) != 0)
+		return fail("%s: %s", core->options.run, strerror(errno));
+	if (initgroups(name, user->pw_gid) != 0 || setgid(user->pw_gid) != 0 || setuid(user->pw_uid) != 0)
+		return fail("--user %s: %s", name, strerror(errno));
+	return 0;
+}
+
+static int open_directory(struct core *core)
+{
+	struct shm_why why = { "" };
+	uint64_t room;
+	bool tmpfs;
+	int error = 0;
+
+	if (core->options.run)
+		snprintf(core->dir, sizeof core->dir, "%s", core->options.run);
+	else
+		error = shm_default_dir(core->dir, sizeof core->dir, &why);
+	if (!error)
+		error = shm_prepare_dir(core->dir, &tmpfs, &room, &why);
+	if (error)
+		return fail("%s", why.text[0] ? why.text : strerror(error));
+	if (!tmpfs)
+		log_warning("switchcore: %s is not on tmpfs: every status change may cost disk writes", core->dir);
+	return 0;
+}
+
+static int open_segments(struct core *core)
+{
+	struct status_options options = {
+		.version = TANDEM_VERSION, .listeners = core->listeners, .trace_bytes = core->options.trace_bytes,
+	};
+	struct registration_world world = world_of(core);
+	struct shm_why why = { "" };
+	int error;
+
+	error = status_writer_open(&core->status, core->dir, &options, &why);
+	if (error == EBUSY)
+		return fail("%s: another switchcore runs there", core->dir);
+	if (error)
+		return fail("%s", why.text[0] ? why.text : strerror(error));
+	if ((error = trace_create(&core->trace, core->status)) != 0 ||
+	    (error = report_create(&core->report, core->status)) != 0 ||
+	    (error = pacing_create(&core->pacing, &core->options.limits)) != 0 ||
+	    (error = registrations_create(&core->registrations, &world, loop_timers(core->loop), core->pacing)) != 0 ||
+	    (error = follow_create(&core->follow, core->dir, core->registrations, core->report)) != 0)
+		return fail("%s", strerror(error));
+	error = control_open(&core->control, core->loop, core->dir, core->follow, core->registrations, &why);
+	if (error == EADDRINUSE)
+		return fail("%s: another switchcore runs there", core->dir);
+	if (error)
+		return fail("%s", why.text[0] ? why.text : strerror(error));
+	capture_start(core->trace);
+	return 0;
+}
+
+static void say_ready(const struct core *core)
+{
+	char text[TARGET_TEXT_MAX];
+
+	fputs("switchcore ready", stdout);
+	for (size_t i = 0; i < core->options.listener_count; i++) {
+		target_text(&core->options.listeners[i].bound, text, sizeof text);
+		printf(" %s", text);
+	}
+	putchar('\n');
+	fflush(stdout);
+}
+
+/* ------------------------------------------------------------------ turning */
+
+static void tick(struct core *core)
+{
+	uint64_t now = loop_now();
+
+	if (now >= core->heartbeat_at) {
+		status_heartbeat(core->status);
+		core->heartbeat_at = now + HEARTBEAT_US;
+	}
+	if (now >= core->tick_at) {
+		follow_tick(core->follow);
+		control_tick(core->control);
+		report_tick(core->report);
+		core->tick_at = now + SECOND_US;
+	}
+}
+
+static void turn(struct core *core, uint64_t deadline)
+{
+	uint64_t until = core->heartbeat_at < core->tick_at ? core->heartbeat_at : core->tick_at;
+	uint64_t next = pacing_next(core->pacing);
+
+	if (next < until)
+		until = next;
+	if (deadline < until)
+		until = deadline;
+	follow_idle(core->follow);
+	loop_step(core->loop, until);
+	follow_look(core->follow);
+	timers_run(loop_timers(core->loop), loop_now());
+	pacing_run(core->pacing, loop_now());
+	sip_turn(core->sip);
+	tick(core);
+	if (report_take_news(core->report))
+		control_ring_all(core->control);
+}
+
+static void stop(struct core *core)
+{
+	uint64_t deadline = loop_now() + core->options.stop_timeout_s * SECOND_US;
+	uint64_t left;
+
+	log_info("switchcore: stopping");
+	core->stop = core->hurry = false;
+	follow_stop(core->follow);
+	registrations_stop(core->registrations);
+	pacing_run(core->pacing, loop_now());
+	while (!registrations_stopped(core->registrations) && loop_now() < deadline && !core->stop)
+		turn(core, deadline);
+	if (report_take_news(core->report))
+		control_ring_all(core->control);
+	left = registrations_unconfirmed(core->registrations);
+	if (left)
+		log_warning("switchcore: stopped; the removal of %" PRIu64 " bindings was not confirmed", left);
+	else
+		log_info("switchcore: stopped");
+}
+
+static void close_all(struct core *core)
+{
+	capture_start(NULL);
+	registrations_destroy(core->registrations);
+	control_close(core->control);
+	follow_destroy(core->follow);
+	sip_close(core->sip);
+	resolver_destroy(core->resolver);
+	pacing_destroy(core->pacing);
+	report_destroy(core->report);
+	trace_destroy(core->trace);
+	status_writer_close(core->status);
+	loop_unwatch(core->signals);
+	if (core->signal_fd >= 0)
+		close(core->signal_fd);
+	loop_destroy(core->loop);
+}
+
+int main(int argc, char **argv)
+{
+	static struct core core = { .signal_fd = -1 };
+	int error = options_parse(&core.options, argc, argv);
+
+	if (error)
+		return error == ECANCELED ? EXIT_SUCCESS : 2;
+	log_set_level((enum log_level)core.options.log_level);
+	raise_descriptor_limit();
+	if (loop_create(&core.loop) != 0 || open_signals(&core) != 0)
+		error = fail("cannot make an event loop: %s", strerror(errno));
+	if (!error)
+		error = open_sip(&core);
+	if (!error)
+		error = become_user(&core);
+	if (!error)
+		error = open_directory(&core);
+	if (!error)
+		error = open_segments(&core);
+	if (!error) {
+		tick(&core);
+		say_ready(&core);
+		while (!core.stop)
+			turn(&core, TIMER_NEVER);
+		stop(&core);
+	}
+	close_all(&core);
+	return error;
+}
