@@ -21,6 +21,7 @@ void change_free(struct change *change)
 	free(change->token);
 	free(change->comment);
 	free(change->request_id);
+	json_decref(change->violations);
 	json_decref(change->body);
 	free(change->resource);
 	free(change);
@@ -57,10 +58,12 @@ static bool set_name(struct operation *op, const char *prefix, const json_t *nam
 	return true;
 }
 
-static struct change *refuse(struct change *change)
+/* The faults found so far are told together with those that only the writer can find. */
+static struct change *with_violations(struct change *change, json_t *errors)
 {
-	change_free(change);
-	return NULL;
+	if (json_array_size(errors) > 0)
+		change->violations = json_incref(errors);
+	return change;
 }
 
 /* {"value": v} → v */
@@ -83,29 +86,28 @@ static json_t *bare_value(json_t *body, const char *prefix, json_t *errors)
 
 struct change *change_single(enum operation_verb verb, const struct kind *kind, const char *name, json_t *body, json_t *errors)
 {
+	if (body && !json_is_object(body)) {
+		problem_violation(errors, "", NULL, "wrong_type", "must be a JSON object");
+		return NULL;
+	}
 	struct change *change = change_new(1);
-	size_t before = json_array_size(errors);
-
 	if (!change)
 		return NULL;
 	struct operation *op = &change->operations[0];
 	op->verb = verb;
 	op->kind = kind;
-	if (body && !json_is_object(body)) {
-		problem_violation(errors, "", NULL, "wrong_type", "must be a JSON object");
-		return refuse(change);
-	}
 	json_t *named = name ? json_string(name) : json_incref(json_object_get(body, "name"));
 	set_name(op, "", named, errors);
 	json_decref(named);
 	if (kind->id == KIND_PARAMETERS && body) {
 		op->value = json_incref(bare_value(body, "", errors));
+		op->broken = !op->value;
 		op->pointer = strdup("/value");
 	} else {
 		op->value = json_incref(body);
 		op->pointer = strdup("");
 	}
-	return json_array_size(errors) > before || !op->pointer ? refuse(change) : change;
+	return with_violations(change, errors);
 }
 
 /* "/SS_X", with what RFC 6901 3 escapes. */
@@ -131,7 +133,7 @@ static char *pointer_to(const char *member)
 struct change *change_parameters(json_t *body, json_t *errors)
 {
 	const struct kind *kind = &schema_kinds[KIND_PARAMETERS];
-	size_t before = json_array_size(errors), i = 0;
+	size_t i = 0;
 	const char *key;
 	json_t *value;
 
@@ -147,34 +149,36 @@ struct change *change_parameters(json_t *body, json_t *errors)
 		struct operation *op = &change->operations[i++];
 		if (!schema_field(kind, key)) {
 			problem_violation(errors, "", key, "unknown_field", "no SIP parameter is called so");
+			op->broken = true;
 			continue;
 		}
 		*op = (struct operation){ .verb = VERB_PUT, .kind = kind, .value = json_incref(value), .pointer = pointer_to(key) };
 		snprintf(op->name, sizeof op->name, "%s", key);
 	}
-	return json_array_size(errors) > before ? refuse(change) : change;
+	return with_violations(change, errors);
 }
 
 static const char *const set_verbs[] = { [VERB_PUT] = "put", [VERB_PATCH] = "patch", [VERB_DELETE] = "delete" };
 
-static void parse_verb(struct operation *op, const char *prefix, json_t *verb, json_t *errors)
+static bool parse_verb(struct operation *op, const char *prefix, json_t *verb, json_t *errors)
 {
 	for (size_t i = VERB_PUT; i <= VERB_DELETE && json_is_string(verb); i++) {
 		if (strcmp(json_string_value(verb), set_verbs[i]) == 0) {
 			op->verb = (enum operation_verb)i;
-			return;
+			return true;
 		}
 	}
 	json_t *violation = problem_violation(errors, prefix, "op", !verb ? "required" : json_is_string(verb) ? "not_an_option" : "wrong_type",
 	                                      "must be \"put\", \"patch\" or \"delete\"");
 	if (verb)
 		json_object_set(violation, "got", verb);
+	return false;
 }
 
-static void parse_kind(struct operation *op, const char *prefix, json_t *kind, json_t *errors)
+static bool parse_kind(struct operation *op, const char *prefix, json_t *kind, json_t *errors)
 {
 	if (json_is_string(kind) && (op->kind = schema_kind_by_path(json_string_value(kind))))
-		return;
+		return true;
 	json_t *violation = problem_violation(errors, prefix, "kind", !kind ? "required" : json_is_string(kind) ? "not_an_option" : "wrong_type",
 	                                      "must be the kind of the object");
 	json_t *options = json_array();
@@ -183,8 +187,10 @@ static void parse_kind(struct operation *op, const char *prefix, json_t *kind, j
 	json_object_set_new(violation, "options", options);
 	if (kind)
 		json_object_set(violation, "got", kind);
+	return false;
 }
 
+/* What has a kind, a verb and a value is checked further by the writer, even without a good name. */
 static void parse_operation(struct operation *op, size_t index, json_t *item, json_t *errors)
 {
 	static const char *const members[] = { "op", "kind", "name", "value" };
@@ -195,6 +201,7 @@ static void parse_operation(struct operation *op, size_t index, json_t *item, js
 	snprintf(prefix, sizeof prefix, "/changes/%zu", index);
 	snprintf(pointer, sizeof pointer, "%s/value", prefix);
 	op->pointer = strdup(pointer);
+	op->broken = true;
 	if (!json_is_object(item)) {
 		problem_violation(errors, prefix, NULL, "wrong_type", "must be an object {op, kind, name, value}");
 		return;
@@ -206,11 +213,14 @@ static void parse_operation(struct operation *op, size_t index, json_t *item, js
 		if (!known)
 			problem_violation(errors, prefix, key, "unknown_field", "a change has op, kind, name and value");
 	}
-	parse_verb(op, prefix, json_object_get(item, "op"), errors);
-	parse_kind(op, prefix, json_object_get(item, "kind"), errors);
-	if (!op->kind || !set_name(op, prefix, json_object_get(item, "name"), errors))
+	bool known = parse_verb(op, prefix, json_object_get(item, "op"), errors);
+	known = parse_kind(op, prefix, json_object_get(item, "kind"), errors) && known;
+	bool named = set_name(op, prefix, json_object_get(item, "name"), errors);
+	if (!known)
 		return;
-	if (op->kind->id == KIND_PARAMETERS && !schema_field(op->kind, op->name)) {
+	bool parameter = op->kind->id == KIND_PARAMETERS;
+	if (parameter && named && !schema_field(op->kind, op->name)) {
+		named = false;
 		json_t *violation = problem_violation(errors, prefix, "name", "unknown_reference", "no SIP parameter is called so");
 		json_object_set(violation, "got", json_object_get(item, "name"));
 	}
@@ -218,9 +228,12 @@ static void parse_operation(struct operation *op, size_t index, json_t *item, js
 	if (op->verb == VERB_DELETE) {
 		if (value && !json_is_null(value))
 			problem_violation(errors, prefix, "value", "unknown_field", "a delete has no value");
-	} else if (!value) {
+		op->broken = !named;
+		return;
+	}
+	if (!value) {
 		problem_violation(errors, prefix, "value", "required", "must be given");
-	} else if (op->kind->id == KIND_PARAMETERS && json_is_object(value)) {
+	} else if (parameter && json_is_object(value)) {
 		op->value = json_incref(bare_value(value, pointer, errors));	/* also as PUT writes it */
 		snprintf(pointer, sizeof pointer, "%s/value/value", prefix);
 		free(op->pointer);
@@ -228,6 +241,7 @@ static void parse_operation(struct operation *op, size_t index, json_t *item, js
 	} else {
 		op->value = json_incref(value);
 	}
+	op->broken = !op->value || (parameter && !named);
 }
 
 static char *parse_comment(json_t *comment, json_t *errors)
@@ -250,7 +264,7 @@ static char *parse_comment(json_t *comment, json_t *errors)
 
 struct change *change_set(json_t *body, json_t *errors)
 {
-	size_t before = json_array_size(errors), i;
+	size_t i;
 	json_t *changes = json_object_get(body, "changes"), *item, *value;
 	const char *key;
 
@@ -270,5 +284,5 @@ struct change *change_set(json_t *body, json_t *errors)
 	change->comment = parse_comment(json_object_get(body, "comment"), errors);
 	json_array_foreach(changes, i, item)
 		parse_operation(&change->operations[i], i, item, errors);
-	return json_array_size(errors) > before ? refuse(change) : change;
+	return with_violations(change, errors);
 }

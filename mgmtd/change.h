@@ -24,6 +24,7 @@ struct operation {
 	json_t *value;		/* object of the kind, or a parameter's bare value (null = default); NULL for VERB_DELETE */
 	char *pointer;		/* where the value stands in the body, the prefix of its errors' pointers: "", "/value",
 				 * "/SS_X", "/changes/3/value", … */
+	bool broken;		/* beyond checking: the violation is told already */
 };
 
 struct change {
@@ -32,6 +33,7 @@ struct change {
 	size_t count;
 	bool collective;	/* came as a set (/changes, PATCH /sip-parameters): the answer's resource is null and its
 				 * ETag the revision */
+	json_t *violations;	/* found while it was built; NULL = none.  The writer adds its own and refuses all at once */
 	bool dry_run;
 	char *if_match;		/* the header's value, or NULL; against the object of a single operation, else the revision */
 	bool if_none_match;	/* If-None-Match: * */
@@ -59,7 +61,8 @@ struct change {
 struct change *change_new(size_t count);	/* operations zeroed; NULL = out of memory */
 void change_free(struct change *change);
 
-/* Builders from a parsed request body, which they borrow.  On a malformed body: NULL, and the violations in `errors`.
+/* Builders from a parsed request body, which they borrow.  Violations go to `errors`, which the change then also holds, to
+ * be told together with those that the writer finds.  NULL: nothing in the body can be checked further, or no memory.
  *   single:     POST (name from the body), PUT, PATCH, DELETE of one object; name NULL for POST; body NULL for DELETE
  *   parameters: PATCH /sip-parameters {"SS_…": value}
  *   set:        POST /changes {comment, changes: [{op, kind, name, value}]}

@@ -204,7 +204,8 @@ static void check_members(const struct kind *kind, const char *name, const json_
 		for (size_t i = 0; i < sizeof added / sizeof added[0]; i++)
 			known = known || strcmp(key, added[i]) == 0;
 		if (strcmp(key, "name") == 0) {
-			if (!json_is_string(value) || strcmp(json_string_value(value), name) != 0) {
+			/* of a name that was refused itself nothing more is said */
+			if (name[0] && (!json_is_string(value) || strcmp(json_string_value(value), name) != 0)) {
 				json_t *violation = problem_violation(errors, prefix, key, "read_only",
 				                                      "an object is not renamed: must be \"%s\" or left out", name);
 				json_object_set(violation, "got", value);

@@ -112,7 +112,9 @@ unsigned stage_operation(struct stage *st, const struct change *change, const st
 		stage_parameter(st, op, errors);
 		return 0;
 	}
-	current = stage_now(st, op->kind, op->name);
+	current = op->name[0] ? stage_now(st, op->kind, op->name) : NULL;
+	if (!op->name[0] && (op->verb == VERB_PATCH || op->verb == VERB_DELETE))
+		return 0;
 	if (!current && (op->verb == VERB_PATCH || op->verb == VERB_DELETE)) {
 		if (!change->collective)
 			return 404;

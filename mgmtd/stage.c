@@ -195,16 +195,18 @@ static int begin_segment(struct stage *st)
 
 void stage_add(struct stage *st, struct change *change)
 {
-	json_t *errors = json_array();
+	json_t *errors = change->violations ? json_incref(change->violations) : json_array();
 	unsigned status = 0;
 
 	change->taken = false;
 	if (st->doom || !outcome_precondition(st, change))
 		goto out;
 	for (size_t i = 0; i < change->count && !status; i++)
-		status = stage_operation(st, change, &change->operations[i], errors);
+		if (!change->operations[i].broken)
+			status = stage_operation(st, change, &change->operations[i], errors);
+	/* Of a body with faults those are told, not that its object exists already. */
 	if (status || json_array_size(errors) > 0)
-		outcome_refused(change, status ? status : 422, errors);
+		outcome_refused(change, status && json_array_size(errors) == 0 ? status : 422, errors);
 	else if (drop_unchanged(st) == 0)
 		outcome_unchanged(st, change);
 	else if (change->dry_run)

@@ -371,8 +371,11 @@ uint64_t pacing_next(const struct pacing *pacing)
 	if (pacing->in_flight < pacing->limits.in_flight) {
 		if (pacing->ring[1].head)
 			return pacing->now;
-		if (pacing->ring[0].head && pacing->next_at < next + BURST_US)
-			next = pacing->next_at > BURST_US ? pacing->next_at - BURST_US : 0;
+		if (pacing->ring[0].head) {
+			uint64_t at = pacing->next_at > BURST_US ? pacing->next_at - BURST_US : 0;
+			if (at < next)
+				next = at;
+		}
 	}
 	return next;
 }

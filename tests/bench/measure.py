@@ -12,9 +12,10 @@ import time
 TICK = os.sysconf("SC_CLK_TCK")
 QUIET = 0.08        # of all cores: so much may others use before a measurement counts as disturbed
 AGAIN = 2           # so often a disturbed measurement is repeated
-PATIENCE_S = 20     # to wait for a quiet moment
+PATIENCE_S = 120    # a whole run spends at most so long on waiting for quiet moments and on repeating
 
 started = time.monotonic()
+patience_left = PATIENCE_S
 watched = {}        # pid: name of every process that we started and that still runs
 
 
@@ -55,13 +56,24 @@ class Others:
         self.share = max(0.0, used / (took * os.cpu_count()))
 
 
+def be_patient(wait):
+    """wait(), as long as there is patience left."""
+    global patience_left
+    begin = time.monotonic()
+    result = wait()
+    patience_left -= time.monotonic() - begin
+    return result
+
+
+def others_share(seconds=0.3):
+    with Others() as others:
+        time.sleep(seconds)
+    return others.share
+
+
 def wait_quiet():
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
-        with Others() as others:
-            time.sleep(0.3)
-        if others.share < QUIET:
-            return
+    while patience_left > 0 and be_patient(others_share) >= QUIET:
+        pass
 
 
 class Disturbance:
@@ -79,13 +91,18 @@ disturbance = Disturbance()
 
 def quietly(measure):
     """measure() at a quiet moment; again when others came in between."""
+    global patience_left
     for attempt in range(AGAIN + 1):
         wait_quiet()
         with Others() as others:
             result = measure()
         if others.share < QUIET:
             return result
-        say(f"others used {others.share:.0%} of the machine" + (", measuring again" if attempt < AGAIN else ""))
+        again = attempt < AGAIN and patience_left > 0
+        say(f"others used {others.share:.0%} of the machine" + (", measuring again" if again else ""))
+        if not again:
+            break
+        patience_left -= time.monotonic() - others.at
     disturbance.share = max(disturbance.share, others.share)
     return result
 

@@ -280,6 +280,29 @@ static void a_change_set_is_all_or_nothing_and_tells_each_place(void **state)
 	assert_int_equal(revision_of(b), 1);
 }
 
+static void faults_of_form_and_of_value_are_told_together(void **state)
+{
+	struct bench *b = *state;
+	json_t *errors = json_array();
+	json_t *body = json_loads("{\"SS_X\":1,\"SS_SIP_USER_AGENT_EXPIRE\":10,\"SS_SIP_USER_AGENT_PRIVACY\":7}", 0, NULL);
+	struct change *change = carry_out(b, change_parameters(body, errors));
+
+	assert_int_equal(change->status, 422);
+	assert_int_equal(json_array_size(json_object_get(change->body, "errors")), 3);
+	change_free(change);
+	json_decref(body);
+	json_array_clear(errors);
+	body = json_loads("{\"changes\":[{\"op\":\"drop\",\"kind\":\"registrations\",\"name\":\"a\"},"
+	                  "{\"op\":\"put\",\"kind\":\"registrations\",\"name\":\"a/b\",\"value\":{\"port\":-1}}]}", 0, NULL);
+	change = carry_out(b, change_set(body, errors));
+	assert_int_equal(change->status, 422);
+	/* op, value's server, username and port, name */
+	assert_int_equal(json_array_size(json_object_get(change->body, "errors")), 5);
+	change_free(change);
+	json_decref(body);
+	json_decref(errors);
+}
+
 static void what_changes_nothing_makes_no_revision(void **state)
 {
 	struct bench *b = *state;
@@ -516,6 +539,7 @@ int main(void)
 		TEST(a_restart_finds_everything_and_publishes_nothing_anew),
 		TEST(a_missing_segment_is_filled_from_the_database_with_the_secrets),
 		TEST(a_change_set_is_all_or_nothing_and_tells_each_place),
+		TEST(faults_of_form_and_of_value_are_told_together),
 		TEST(what_changes_nothing_makes_no_revision),
 		TEST(preconditions_are_compared_with_the_object_s_own_revision),
 		TEST(a_dry_run_tells_the_effects_and_stores_nothing),
