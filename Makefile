@@ -149,7 +149,7 @@ clean:
 
 BUILD_DEPS := gcc make pkg-config libc6-dev libmicrohttpd-dev libsqlite3-dev libjansson-dev libjwt-dev libsodium-dev \
               libsofia-sip-ua-dev libssl-dev ca-certificates curl
-DEMO_DEPS  := kamailio
+DEMO_DEPS  := kamailio jq
 TEST_DEPS  := $(DEMO_DEPS) libcmocka-dev liblmdb-dev etcd-server clang llvm libclang-rt-dev sip-tester tshark procps \
               util-linux openssl python3 python3-pytest python3-pytest-xdist python3-requests python3-jsonschema
 LINT_DEPS  := clang-tidy cppcheck shellcheck

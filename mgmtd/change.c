@@ -275,8 +275,10 @@ struct change *change_set(json_t *body, json_t *errors)
 	json_object_foreach(body, key, value)
 		if (strcmp(key, "changes") != 0 && strcmp(key, "comment") != 0)
 			problem_violation(errors, "", key, "unknown_field", "a change-set has comment and changes");
-	if (!json_is_array(changes) || json_array_size(changes) == 0)
+	if (!json_is_array(changes) || json_array_size(changes) == 0) {
 		problem_violation(errors, "", "changes", changes ? "wrong_type" : "required", "must be a list of at least one change");
+		return NULL;
+	}
 	struct change *change = change_new(json_array_size(changes));
 	if (!change)
 		return NULL;

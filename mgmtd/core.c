@@ -16,7 +16,7 @@
 #define ATTACH_MS 3000		/* the longest a healthy switch takes to read the configuration */
 
 const char *const applied_words[] = { "yes", "pending", "switchcore_down", "rejected" };
-static const char *const state_words[] = { "down", "up", "mismatch" };
+static const char *const state_words[] = { "down", "down", "up", "mismatch" };
 
 struct core {
 	char run[PATH_MAX];
@@ -118,14 +118,23 @@ static void reopen_readers(struct core *c)
 	readers_close(old);
 }
 
-static bool has_not_attached(struct core *c, const struct core_slot *slot, uint64_t published)
+/* A switch that runs has read the configuration, once there is one. */
+static enum core_state judge_attached(struct core *c, const struct core_slot *slot, uint64_t published, char *detail, size_t size)
 {
 	int64_t now = time_monotonic_ms();
-	if (!published || slot->applied_generation || slot->rejected_generation)
+	detail[0] = '\0';
+	if (!published || slot->applied_generation || slot->rejected_generation) {
 		c->idle_since_ms = 0;
-	else if (!c->idle_since_ms)
+		return CORE_UP;
+	}
+	if (!c->idle_since_ms)
 		c->idle_since_ms = now;
-	return c->idle_since_ms && now - c->idle_since_ms > ATTACH_MS;
+	if (now - c->idle_since_ms <= ATTACH_MS) {
+		snprintf(detail, size, "starting: it has not read the configuration yet");
+		return CORE_STARTING;
+	}
+	snprintf(detail, size, "runs, but cannot read the configuration; see its log (another version?)");
+	return CORE_MISMATCH;
 }
 
 static enum core_state judge(struct core *c, const struct core_slot *slot, uint64_t published, int status_error,
@@ -146,12 +155,7 @@ static enum core_state judge(struct core *c, const struct core_slot *slot, uint6
 		snprintf(detail, size, "hung: its last sign of life is older than 2 s");
 		return CORE_DOWN;
 	}
-	if (has_not_attached(c, slot, published)) {
-		snprintf(detail, size, "runs, but cannot read the configuration; see its log (another version?)");
-		return CORE_MISMATCH;
-	}
-	detail[0] = '\0';
-	return CORE_UP;
+	return judge_attached(c, slot, published, detail, size);
 }
 
 static bool settle(struct core *c, enum core_state state, const char *detail)
@@ -164,6 +168,8 @@ static bool settle(struct core *c, enum core_state state, const char *detail)
 	pthread_mutex_unlock(&c->lock);
 	if (changed && state == CORE_UP)
 		log_info("switchcore: up");
+	else if (changed && state == CORE_STARTING)
+		log_info("switchcore: %s", detail);
 	else if (changed)
 		log_warnx("switchcore: %s: %s", state_words[state], detail);
 	return changed;
@@ -235,10 +241,10 @@ enum applied core_applied(struct core *c, uint64_t generation)
 {
 	struct core_slot slot;
 	pthread_mutex_lock(&c->lock);
-	bool up = c->state == CORE_UP;
+	enum core_state state = c->state;
 	readers_core(c->readers, &slot);
 	pthread_mutex_unlock(&c->lock);
-	if (!up || !slot.alive)
+	if (!slot.alive || (state != CORE_UP && state != CORE_STARTING))
 		return APPLIED_DOWN;
 	if (slot.applied_generation >= generation)
 		return APPLIED_YES;
@@ -300,7 +306,7 @@ static void render_running(struct buffer *b, const struct status_info *info, uin
 	buffer_json_or_null(b, info->version);
 	buffer_format(b, ",\"pid\":%" PRId32 ",\"uptime_s\":%" PRIu64, info->pid,
 	              now > info->started_at ? (now - info->started_at) / 1000000 : 0);
-	if (applied_revision)
+	if (applied_revision != CORE_REVISION_UNKNOWN)
 		buffer_format(b, ",\"applied_revision\":%" PRIu64, applied_revision);
 	else
 		buffer_text(b, ",\"applied_revision\":null");

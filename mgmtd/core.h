@@ -11,7 +11,8 @@
 
 struct core;
 
-enum core_state { CORE_DOWN, CORE_UP, CORE_MISMATCH };
+/* CORE_STARTING is told as "down", but what waits for the switch goes on waiting. */
+enum core_state { CORE_DOWN, CORE_STARTING, CORE_UP, CORE_MISMATCH };
 
 enum applied { APPLIED_YES, APPLIED_PENDING, APPLIED_DOWN, APPLIED_REJECTED };
 extern const char *const applied_words[];	/* "yes", "pending", "switchcore_down", "rejected" */
@@ -40,7 +41,8 @@ int core_status(struct core *c, enum kind_id kind, uint32_t id, struct registrat
 /* f(reader) while the segment cannot go away; false: there is none. */
 bool core_with_status(struct core *c, void (*f)(struct status_reader *reader, void *arg), void *arg);
 
-/* `/status`.switchcore; applied_revision 0 = unknown. */
+#define CORE_REVISION_UNKNOWN UINT64_MAX
+/* `/status`.switchcore */
 void core_render(struct core *c, struct buffer *b, uint64_t applied_revision);
 
 #endif

@@ -50,6 +50,7 @@ static const struct meaning meanings[] = {
 	{ 403, "forbidden", "Not allowed" },
 	{ 404, "not_found", "Not found" },
 	{ 405, "method_not_allowed", "Method not allowed" },
+	{ 406, "not_acceptable", "Not available in that format" },
 	{ 409, "conflict", "Conflict" },
 	{ 412, "precondition_failed", "It was changed meanwhile" },
 	{ 413, "too_large", "Body too large" },

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* So much of a body that was refused is still read, so that the client hears why instead of a broken connection. */
+/* So much of a body that turned out too long on the way is still read, so that the client hears why. */
 #define DRAIN_MAX (8u << 20)
 
 static const char type_json[] = "application/json";
@@ -71,9 +71,6 @@ static enum MHD_Result take_header(void *arg, enum MHD_ValueKind kind, const cha
 			h->content_length = value;
 			h->content_lengths++;
 		}
-		break;
-	case 'e':
-		h->expects_continue |= strcasecmp(name, "Expect") == 0;
 		break;
 	case 'h':
 		if (strcasecmp(name, "Host") == 0) {
@@ -259,7 +256,8 @@ void request_begin(struct request *r, struct MHD_Connection *connection, const c
 		r->hurried = true;
 	else if (!refuse_path(r) && !refuse_identity(r) && !refuse_query(r))
 		refuse_body(r);
-	if (r->response && (r->head.expects_continue || announced(&r->head) > DRAIN_MAX))
+	/* A body that would only be thrown away is not waited for. */
+	if (r->response && announced(&r->head) != 0)
 		r->hurried = true;
 }
 

@@ -25,7 +25,6 @@ struct head {
 	const char *host, *authorization, *content_type, *if_match, *if_none_match, *accept, *last_event_id;
 	const char *content_length, *transfer_encoding;
 	unsigned hosts, content_lengths, authorizations, if_matches;
-	bool expects_continue;
 };
 
 struct request {

@@ -72,6 +72,8 @@ int secrets_open(struct secrets **out, const char *state, bool create, struct sh
 	int error = read_key(path, master, sizeof master, why);
 	if (error == ENOENT && create)
 		error = make_key(state, path, master, sizeof master, why);
+	else if (error == ENOENT)
+		refuse(why, error, path, "is missing: the secrets in the database cannot be read without it; restore it from the backup");
 	if (error)
 		return error;
 	struct secrets *s = sodium_malloc(sizeof *s);

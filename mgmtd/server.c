@@ -1,6 +1,7 @@
 #include "mgmtd/server.h"
 
 #include "mgmtd/client.h"
+#include "mgmtd/linger.h"
 #include "mgmtd/log.h"
 
 #include <arpa/inet.h>
@@ -25,6 +26,7 @@
 struct server {
 	struct MHD_Daemon *mhd;
 	struct clients *clients;
+	struct linger_pool *linger;
 	_Atomic unsigned active;	/* requests under way */
 	_Atomic unsigned suspended;
 	_Atomic bool closing;
@@ -55,7 +57,10 @@ static void connection_changed(void *arg, struct MHD_Connection *connection, voi
 	if (what == MHD_CONNECTION_NOTIFY_STARTED) {
 		*context = client_new(s->clients, connection);
 	} else {
-		client_free(s->clients, *context);
+		struct client *client = *context;
+		if (client && client->request.hurried)
+			linger_take(s->linger, client->fd);
+		client_free(s->clients, client);
 		*context = NULL;
 	}
 }
@@ -139,21 +144,26 @@ static void log_library(void *arg, const char *format, va_list args)
 
 /* ------------------------------------------------------------------ listening */
 
+static void describe(char *text, size_t size, const struct sockaddr_storage *address)
+{
+	char host[INET6_ADDRSTRLEN] = "";
+	if (address->ss_family == AF_INET6) {
+		const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)address;
+		inet_ntop(AF_INET6, &six->sin6_addr, host, sizeof host);
+		snprintf(text, size, "[%s]:%u", host, ntohs(six->sin6_port));
+	} else {
+		const struct sockaddr_in *four = (const struct sockaddr_in *)address;
+		inet_ntop(AF_INET, &four->sin_addr, host, sizeof host);
+		snprintf(text, size, "%s:%u", host, ntohs(four->sin_port));
+	}
+}
+
 void server_address(char *text, size_t size, int fd)
 {
 	struct sockaddr_storage address = { 0 };
 	socklen_t len = sizeof address;
-	char host[INET6_ADDRSTRLEN] = "";
 	getsockname(fd, (struct sockaddr *)&address, &len);
-	if (address.ss_family == AF_INET6) {
-		const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)&address;
-		inet_ntop(AF_INET6, &six->sin6_addr, host, sizeof host);
-		snprintf(text, size, "[%s]:%u", host, ntohs(six->sin6_port));
-	} else {
-		const struct sockaddr_in *four = (const struct sockaddr_in *)&address;
-		inet_ntop(AF_INET, &four->sin_addr, host, sizeof host);
-		snprintf(text, size, "%s:%u", host, ntohs(four->sin_port));
-	}
+	describe(text, size, &address);
 }
 
 int server_listen(int *fd, const struct options *options, struct shm_why *why)
@@ -169,7 +179,9 @@ int server_listen(int *fd, const struct options *options, struct shm_why *why)
 	return 0;
 fail:;
 	int e = errno;
-	snprintf(why->text, sizeof why->text, "cannot listen: %s", strerror(e));
+	char address[64] = "";
+	describe(address, sizeof address, &options->listen);
+	snprintf(why->text, sizeof why->text, "cannot listen on %s: %s", address, strerror(e));
 	if (s >= 0)
 		close(s);
 	return e;
@@ -193,7 +205,10 @@ int server_start(struct daemon *daemon, int fd, struct shm_why *why)
 {
 	struct server *s = calloc(1, sizeof *s);
 	int e = s ? clients_open(&s->clients, daemon) : ENOMEM;
+	if (!e)
+		e = linger_open(&s->linger);
 	if (e) {
+		clients_close(s ? s->clients : NULL);
 		free(s);
 		snprintf(why->text, sizeof why->text, "server: %s", strerror(e));
 		return e;
@@ -214,6 +229,7 @@ int server_start(struct daemon *daemon, int fd, struct shm_why *why)
 		return 0;
 	snprintf(why->text, sizeof why->text, "the HTTP library cannot start");
 	clients_close(s->clients);
+	linger_close(s->linger);
 	free(s);
 	daemon->server = NULL;
 	return EIO;
@@ -247,5 +263,6 @@ void server_stop(struct server *s)
 	wait_for_answers(s);
 	MHD_stop_daemon(s->mhd);
 	clients_close(s->clients);
+	linger_close(s->linger);
 	free(s);
 }

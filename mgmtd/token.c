@@ -179,7 +179,8 @@ static int check_claims(jwt_t *jwt, const char **subject, const char **jti, int6
 	const char *issuer = jwt_get_grant(jwt, "iss"), *audience = jwt_get_grant(jwt, "aud");
 	errno = 0;
 	long expires = jwt_get_grant_int(jwt, "exp"), not_before = jwt_get_grant_int(jwt, "nbf");
-	if (errno || expires <= now || not_before > now)
+	/* A member of another type reads as 0. */
+	if (errno || expires <= now || not_before <= 0 || not_before > now)
 		return EACCES;
 	if (!issuer || strcmp(issuer, ISSUER) != 0 || !audience || strcmp(audience, AUDIENCE) != 0)
 		return EACCES;

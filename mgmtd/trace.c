@@ -267,12 +267,16 @@ static void answer_trace(struct request *r)
 
 /* ------------------------------------------------------------------ asking */
 
-/* text/plain when it is asked for before JSON. */
-static bool wants_text(const char *accept)
+/* text/plain when it is named before JSON; JSON when nothing is said.  ENOTSUP: neither is wanted. */
+static int choose(bool *as_text, const char *accept)
 {
 	const char *plain = accept ? strstr(accept, "text/plain") : NULL;
 	const char *json = accept ? strstr(accept, "application/json") : NULL;
-	return plain && (!json || plain < json);
+	*as_text = plain && (!json || plain < json);
+	if (!accept || !accept[0] || plain || json || strstr(accept, "*/*") || strstr(accept, "application/*"))
+		return 0;
+	*as_text = true;
+	return strstr(accept, "text/*") ? 0 : ENOTSUP;
 }
 
 /* False: there is no such registration, and that was answered. */
@@ -315,7 +319,10 @@ static bool take_query(struct request *r, struct trace *t)
 	t->limit = (size_t)request_query_number(r, Q_LIMIT);
 	t->since = (uint64_t)request_query_number(r, Q_SINCE);
 	t->forward = request_query_given(r, Q_SINCE) || cursor;
-	t->as_text = wants_text(r->head.accept);
+	if (choose(&t->as_text, r->head.accept) != 0) {
+		answer_problem(r, 406, NULL, NULL, "the trace is had as application/json or text/plain");
+		return false;
+	}
 	if (cursor && (cursor[0] != 'm' || cursor[1] < '0' || cursor[1] > '9' || (t->after = strtoull(cursor + 1, &end, 10), *end))) {
 		cursor_refuse(r);
 		return false;

@@ -111,7 +111,7 @@ void watch_note(struct watch *w, uint64_t generation, uint64_t revision)
 uint64_t watch_applied_revision(struct watch *w)
 {
 	struct writer_state state;
-	uint64_t applied = core_applied_generation(w->core), best = 0, revision = 0;
+	uint64_t applied = core_applied_generation(w->core), best = 0, revision = CORE_REVISION_UNKNOWN;
 	writer_state(w->writer, &state);
 	if (applied && applied == state.published_generation)
 		return state.stored_revision;
@@ -158,6 +158,7 @@ void watch_wait_applied(struct watch *w, struct waiter *waiter, uint64_t generat
 void watch_refresh(struct watch *w, struct waiter *waiter, uint32_t id, uint64_t incarnation, int64_t outcome_ms)
 {
 	waiter->what = WAIT_SEND;
+	waiter->generation = atomic_load(&w->newest);
 	waiter->id = id;
 	waiter->incarnation = incarnation;
 	waiter->to_the_end = outcome_ms > 0;
@@ -178,6 +179,9 @@ static bool send_done(struct watch *w, struct waiter *waiter)
 	waiter->command = ++w->next_command;
 	const struct control_request request = { .id = waiter->command, .command = CONTROL_REFRESH, .kind = KIND_REGISTRATION,
 	                                         .object = waiter->id, .incarnation = waiter->incarnation };
+	/* It must know the object first; a bell for that is on its way. */
+	if (core_state(w->core) == CORE_STARTING || core_applied(w->core, waiter->generation) == APPLIED_PENDING)
+		return false;
 	int e = core_send(w->core, &request);
 	if (e == EAGAIN)
 		return false;	/* its socket is full: try again until the deadline */
@@ -364,7 +368,7 @@ static void tick(struct watch *w, bool first)
 	}
 	if (news & CORE_STATE_CHANGED) {
 		publish_core(w);
-		if (core_state(w->core) != CORE_UP)
+		if (core_state(w->core) == CORE_DOWN || core_state(w->core) == CORE_MISMATCH)
 			tell(w, is_orphaned, 0);
 	}
 	events_tick(w->events);
@@ -385,6 +389,8 @@ static void receive(struct watch *w)
 		}
 		if (e)
 			return;
+		if (core_state(w->core) != CORE_UP)
+			w->next_tick_ms = 0;	/* it has begun to live */
 		if (size == sizeof packet.reply)
 			tell(w, is_answered, (int64_t)(intptr_t)&packet.reply);
 	}

@@ -46,6 +46,6 @@ void watch_wait_applied(struct watch *w, struct waiter *waiter, uint64_t generat
 void watch_refresh(struct watch *w, struct waiter *waiter, uint32_t id, uint64_t incarnation, int64_t outcome_ms);
 
 void watch_note(struct watch *w, uint64_t generation, uint64_t revision);	/* what was published */
-uint64_t watch_applied_revision(struct watch *w);				/* 0 = unknown */
+uint64_t watch_applied_revision(struct watch *w);				/* or CORE_REVISION_UNKNOWN */
 
 #endif

@@ -262,23 +262,31 @@ int config_set_parameters(struct config_writer *w, const struct sip_parameters *
 	return 0;
 }
 
-/* The leaf of a record, ours to write; the record itself is not copied when the leaf is, the caller replaces it. */
+/* A leaf among 100,000 records is in no cache.  It is read from four places in turn: they lie in as many pages of the
+ * memory management, whose look-ups and first misses so overlap. */
+static void copy_leaf(struct config_leaf *to, const struct config_leaf *from)
+{
+	enum { STREAMS = 4, LINE = 64, STREAM = CONFIG_PAGE / STREAMS };
+
+	for (size_t line = 0; line < STREAM; line += LINE)
+		for (size_t at = line; at < CONFIG_PAGE; at += STREAM)
+			memcpy((uint8_t *)to + at, (const uint8_t *)from + at, LINE);
+}
+
+/* The leaf of a record, ours to write. */
 static int edit_record(struct config_writer *w, enum kind_id kind, uint32_t id, struct config_leaf **leaf, uint8_t **record)
 {
-	uint32_t per_leaf = config_per_leaf(kind), size = config_record_size(kind), page, old;
-	size_t before = (size_t)(id % per_leaf) * size, after = (size_t)(per_leaf - id % per_leaf - 1) * size;
+	uint32_t per_leaf = config_per_leaf(kind), page, old;
 	int error = tree_edit(w, kind, BRANCH_LEAVES, id / per_leaf, &page, &old);
 
 	if (error)
 		return error;
 	*leaf = writer_page(w, page);
-	*record = (*leaf)->records + before;
+	*record = (*leaf)->records + id % per_leaf * config_record_size(kind);
 	if (old == 0) {
 		memset((*leaf)->records, 0, sizeof (*leaf)->records);
 	} else if (old != page) {
-		const struct config_leaf *from = writer_page(w, old);
-		memcpy((*leaf)->records, from->records, before);
-		memcpy(*record + size, from->records + before + size, after);
+		copy_leaf(*leaf, writer_page(w, old));
 	}
 	(*leaf)->generation = w->next;
 	(*leaf)->kind = kind;
@@ -309,7 +317,7 @@ int config_put(struct config_writer *w, enum kind_id kind, const struct record *
 
 	assert(w->changing);
 	writer_view(w, &view);
-	former = config_is_record_kind(kind) ? snapshot_record(&view, kind, rec->id) : NULL;
+	former = snapshot_record(&view, kind, rec->id);
 	is_new = former == NULL;
 	renamed = is_new || strncmp(former->name, rec->name, sizeof rec->name) != 0;
 	if (renamed && (error = check_put(&view, kind, rec)) != 0)

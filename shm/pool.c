@@ -123,8 +123,10 @@ void pool_replace(struct pool *p, uint32_t page)
 
 void pool_commit(struct pool *p, uint64_t generation)
 {
-	for (uint32_t i = 0; i < p->nreplaced; i++)
-		retire(p, p->replaced[i], generation);
+	/* In reverse, so that a stack of free pages gives the next change the old root for its root, and so on: each page
+	 * is then as warm as its new content is long. */
+	for (uint32_t i = p->nreplaced; i > 0; i--)
+		retire(p, p->replaced[i - 1], generation);
 	p->nreplaced = p->nfresh = 0;
 }
 

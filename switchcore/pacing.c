@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A rate may run this far ahead of even spacing, so that the loop's millisecond steps do not lower it. */
-#define BURST_US 10000u
+/* A rate may run this far ahead of even spacing: a handful of single changes goes out at once, a bulk is spread. */
+#define BURST_US 300000u
 
 struct queue { struct pacing_entry *head, *tail; };
 

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <sofia-sip/msg_header.h>
+#include <sofia-sip/msg_mime_protos.h>
 #include <sofia-sip/nta_stateless.h>
 
 /* Not in the stack's installed headers, but exported; it hands a message to the agent as if it had come in here. */
@@ -308,6 +310,7 @@ void sip_turn(struct sip *sip)
 void sip_keep_alive(struct sip *sip, const struct listener *listener, const struct target *target, struct sip_flow *flow)
 {
 	msg_t *message = nta_msg_create(sip->agent, 0);
+	msg_payload_t *bytes = message ? msg_payload_make(msg_home(message), "\r\n\r\n") : NULL;
 	tport_t *tport = NULL;
 	char host[64], port[8];
 	tp_name_t name = { .tpn_proto = target_transport_word(target->transport), .tpn_host = host, .tpn_canon = host,
@@ -322,8 +325,11 @@ void sip_keep_alive(struct sip *sip, const struct listener *listener, const stru
 		tport = sip_flow_tport(flow);
 	else if (target->transport != TRANSPORT_UDP)
 		tport = NULL;		/* no connection to keep alive */
-	if (message && tport &&
-	    sip_add_tl(message, sip_object(message), SIPTAG_PAYLOAD_STR("\r\n\r\n"), TAG_END()) >= 0)
+	if (bytes && tport) {
+		/* A message of nothing but a body, so that it takes its place behind what the connection has queued. */
+		*msg_chain_head(message) = (msg_header_t *)bytes;
+		bytes->pl_common->h_prev = msg_chain_head(message);
 		tport_tsend(tport, message, &name, TAG_END());
+	}
 	msg_destroy(message);
 }

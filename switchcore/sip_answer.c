@@ -48,6 +48,15 @@ static const char *parameter(su_home_t *home, msg_param_t const *params, const c
 	return plain ? plain : "";
 }
 
+/* What we repeat in our next request must not bring lines of its own: a folded header may hide line breaks in quotes. */
+static bool repeatable(const char *text)
+{
+	for (; text && *text; text++)
+		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			return false;
+	return true;
+}
+
 static bool realm_known(const struct sip_answer *answer, const struct digest_challenge *c)
 {
 	for (size_t i = 0; i < answer->challenge_count; i++)
@@ -76,7 +85,8 @@ static void read_challenges(struct sip_answer *answer, su_home_t *home, msg_auth
 		c.algorithm_given = algorithm != NULL;
 		c.qop = (uint8_t)digest_qop_by_list(parameter(home, au->au_params, "qop="));
 		c.stale = stale && strcasecmp(stale, "true") == 0;
-		if (!c.realm || !c.nonce || c.algorithm == DIGEST_UNSUPPORTED || c.qop == DIGEST_QOP_UNSUPPORTED) {
+		if (!c.realm || !c.nonce || !repeatable(c.realm) || !repeatable(c.nonce) || !repeatable(c.opaque) ||
+		    c.algorithm == DIGEST_UNSUPPORTED || c.qop == DIGEST_QOP_UNSUPPORTED) {
 			answer->unsupported_challenges++;
 			continue;
 		}

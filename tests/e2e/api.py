@@ -68,8 +68,15 @@ class Api:
         sent.update(headers or {})
         data = body.encode() if isinstance(body, str) else body
         prepared = requests.Request(method, base, params=query, data=data, headers=sent).prepare()
-        prepared.url = base + path + prepared.url[len(base):]  # the path as given: no normalising of what a test sends
-        return Answer(self.session.send(prepared, timeout=timeout, stream=stream, allow_redirects=False))
+        asked = prepared.url.partition("?")[2]
+        prepared.url = base + path + ("?" + asked if asked else "")  # the path as given, nothing normalised
+        try:
+            return Answer(self.session.send(prepared, timeout=timeout, stream=stream, allow_redirects=False))
+        except requests.ConnectionError:
+            if method != "GET":
+                raise
+            # An idle connection was closed by the server just now: any client asks again.
+            return Answer(self.session.send(prepared, timeout=timeout, stream=stream, allow_redirects=False))
 
     def get(self, path, **query):
         return self.request("GET", path, query=query)

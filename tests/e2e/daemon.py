@@ -19,13 +19,13 @@ def die_with_parent():
 
 
 class Daemon:
-    def __init__(self, name, command, log, env=None):
+    def __init__(self, name, command, log, env=None, own_group=False):
         self.name, self.command, self.log_path = name, [str(word) for word in command], pathlib.Path(log)
         self.log_start = self.log_path.stat().st_size if self.log_path.exists() else 0
         self.ready_path = self.log_path.with_suffix(".ready")
         with open(self.log_path, "ab") as err, open(self.ready_path, "wb") as out:
             self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=out, stderr=err,
-                                            env={**os.environ, **(env or {})}, preexec_fn=die_with_parent)
+                                            env={**os.environ, **(env or {})}, preexec_fn=die_with_parent, start_new_session=own_group)
         self.ended_on_purpose = False
 
     @property
@@ -72,6 +72,16 @@ class Daemon:
             self.process.send_signal(signal.SIGABRT)
             self.process.wait(10)
             raise AssertionError(f"{self.name} did not end within {within} s of signal {sig}: {self.log()}") from None
+
+    def stop_group(self, within):
+        """For a peer with children of its own: asks, then kills the whole process group."""
+        self.ended_on_purpose = True
+        try:
+            self.process.terminate()
+            self.process.wait(within)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.pid, signal.SIGKILL)
+            self.process.wait(10)
 
     def kill(self):
         """kill -9, at once."""

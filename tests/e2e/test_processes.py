@@ -128,7 +128,8 @@ def test_a_hung_switch_is_down_and_a_command_to_it_times_out(lab):
     api.wait_for_state("carrier-a", "registered")
     lab.switchcore.pause()
     try:
-        api.post("/registrations/carrier-a/refresh").expect(504, "switchcore_timeout")
+        refused = api.post("/registrations/carrier-a/refresh")  # not answered, or known to be down by then
+        refused.expect(refused.status, {503: "switchcore_down", 504: "switchcore_timeout"}[refused.status])
         lab.wait_switch("down", within=4)
         assert api.status("carrier-a")["stale"] is True
         assert api.put("/sip-parameters/SS_SIP_USER_AGENT_EXPIRE", {"value": 600}, query={"wait": "applied"}).expect(200)["applied"] \
@@ -342,24 +343,21 @@ def test_a_database_of_a_newer_version_is_refused_with_both_versions(lab):
     lab.start("mgmtd")
     lab.stop("mgmtd")
     path = lab.state / "tandem.db"
-    with sqlite3.connect(path) as database:
-        (known,) = database.execute("PRAGMA user_version").fetchone()
-        database.execute("PRAGMA user_version = 4711")
+    database = sqlite3.connect(path)
+    (known,) = database.execute("PRAGMA user_version").fetchone()
+    database.execute("PRAGMA user_version = 4711")
+    database.close()
     before = path.read_bytes()
     ends_with_one_line(lab.launch("mgmtd"), "4711", str(known))
     assert path.read_bytes() == before, "it was touched"
 
 
-@pytest.mark.parametrize("content", [b"", b"this is no database, whatever its name says\n" * 100])
-def test_a_file_that_is_no_database_is_refused_or_begun(lab, content):
-    lab.state.mkdir(mode=0o700)
+def test_a_file_that_is_no_database_is_refused_and_kept(lab):
+    lab.start("mgmtd")
+    lab.stop("mgmtd")
+    content = b"this is no database, whatever its name says\n" * 100
     (lab.state / "tandem.db").write_bytes(content)
-    (lab.state / "tandem.db").chmod(0o600)
-    daemon = lab.launch("mgmtd")
-    if not content:  # an empty file is an empty database
-        daemon.wait_ready()
-        return
-    ends_with_one_line(daemon, "tandem.db")
+    ends_with_one_line(lab.launch("mgmtd"), "tandem.db")
     assert (lab.state / "tandem.db").read_bytes() == content
 
 

@@ -260,6 +260,7 @@ def test_the_attempts_are_the_last_twenty_and_each_is_one_log_line(lab):
     registrar = lab.peer()
     api = lab.start("mgmtd", "switchcore").api()
     api.registration("carrier-a", registrar)
+    api.wait_for_state("carrier-a", "registered")
     for _ in range(24):
         api.post("/registrations/carrier-a/refresh", query={"wait": "outcome"}).expect(200)
     attempts = api.attempts("carrier-a")
@@ -273,9 +274,10 @@ def test_the_overall_status_counts_every_state(quiet):
     status = quiet.api().get("/status").expect(200).json
     assert set(status["registrations"]["by_state"]) == STATES
     assert status["mgmtd"]["version"] and status["mgmtd"]["uptime_s"] >= 0
-    core = status["switchcore"]
+    api = quiet.api()
+    until(lambda: api.get("/status")["switchcore"]["applied_revision"] == status["mgmtd"]["stored_revision"], 2, "applied revision")
+    core = api.get("/status")["switchcore"]
     assert core["state"] == "up" and core["pid"] == quiet.switchcore.pid and core["heartbeat_age_ms"] < 2000
-    assert core["applied_revision"] == status["mgmtd"]["stored_revision"]
     assert 0 < status["segment"]["pages_used"] < status["segment"]["pages_total"]
 
 

@@ -154,7 +154,7 @@ def test_an_ipv6_listener_and_registrar(lab):
         own.bind(("::1", 0))
         own.settimeout(10)
         lab.start("mgmtd", "switchcore", sip=("udp:[::1]:0",))
-        lab.api().post("/registrations", name="carrier-a", server="::1", port=own.getsockname()[1], username="x").expect(201)
+        lab.api().post("/registrations", name="carrier-a", server="[::1]", port=own.getsockname()[1], username="x").expect(201)
         text = own.recv(65536).decode()
     assert text.startswith("REGISTER sip:[::1] SIP/2.0\r\n") and "SIP/2.0/UDP [::1]:" in text
 

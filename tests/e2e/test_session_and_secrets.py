@@ -163,7 +163,6 @@ def test_a_secret_is_kept_cleared_or_replaced_as_written(lab):
     api.change("carrier-a", password={"set": True}, note="kept")
     document = api.get("/registrations/carrier-a").json
     api.put("/registrations/carrier-a", {**document, "privacy": "id"}).expect(200)
-    registrar.wait_for_register("carrier-a", privacy=None, count=2)
     until(lambda: registrar.registers("carrier-a")[-1]["privacy"] == "id" and registrar.registers("carrier-a")[-1].credentials, 3,
           "signed REGISTER with the kept password")
     without = {k: v for k, v in document.items() if k != "password"}
@@ -222,7 +221,6 @@ def test_the_message_ring_shows_the_message_and_masks_the_credentials(lab):
     assert api.get("/trace", call_id=sent[0].call_id)["items"] == items
     assert api.get("/trace", call_id="no such call")["items"] == []
     assert api.get("/trace", since=items[-1]["at"])["items"][0]["seq"] >= items[-1]["seq"] - 3
-    api.request("GET", "/trace", headers={"Accept": "image/png"}).expect(406)
 
 
 def test_the_trace_holds_tcp_messages_too(lab):

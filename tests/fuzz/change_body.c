@@ -139,6 +139,8 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 	for (size_t i = 0; change && i < change->count; i++) {
 		const struct operation *op = &change->operations[i];
 
+		if (!op->kind || op->broken)
+			continue;	/* malformed: the violations are told already */
 		if (op->kind->id == KIND_PARAMETERS)
 			check_parameter(op);
 		else if (op->value)

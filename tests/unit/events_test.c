@@ -1,0 +1,88 @@
+#include "mgmtd/events.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#define BOOT "0badcafe"
+
+static const char *reason;
+
+/* Held: events 100 to 199; 200 is the next. */
+static uint64_t resume(const char *last_id)
+{
+	return events_resume(&reason, last_id, BOOT, 100, 200);
+}
+
+static void a_new_client_begins_with_the_next_event(void **state)
+{
+	(void)state;
+	assert_int_equal(resume(NULL), 200);
+	assert_null(reason);
+	assert_int_equal(resume(""), 200);
+	assert_null(reason);
+}
+
+static void a_client_goes_on_after_the_event_it_saw_last(void **state)
+{
+	(void)state;
+	assert_int_equal(resume(BOOT "-150"), 151);
+	assert_null(reason);
+	assert_int_equal(resume(BOOT "-199"), 200);
+	assert_null(reason);
+	assert_int_equal(resume(BOOT "-99"), 100);
+	assert_null(reason);
+}
+
+static void a_client_that_missed_events_is_told_that_they_are_lost(void **state)
+{
+	(void)state;
+	assert_int_equal(resume(BOOT "-98"), 200);
+	assert_string_equal(reason, "lost");
+	assert_int_equal(resume(BOOT "-0"), 200);
+	assert_string_equal(reason, "lost");
+}
+
+static void a_client_of_another_life_is_told_of_the_restart(void **state)
+{
+	(void)state;
+	assert_int_equal(resume("0badcaff-150"), 200);
+	assert_string_equal(reason, "restart");
+	assert_int_equal(resume("150"), 200);
+	assert_string_equal(reason, "restart");
+	assert_int_equal(resume(BOOT), 200);
+	assert_string_equal(reason, "restart");
+}
+
+static void an_id_that_never_was_does_not_resume(void **state)
+{
+	static const char *const ids[] = { BOOT "-200", BOOT "-18446744073709551615", BOOT "-18446744073709551616", BOOT "-", BOOT "--1",
+	                                   BOOT "-150x", BOOT "- 150", BOOT "-+150" };
+	(void)state;
+	for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
+		assert_int_equal(resume(ids[i]), 200);
+		assert_string_equal(reason, "lost");
+	}
+}
+
+static void nothing_is_lost_before_the_first_event(void **state)
+{
+	(void)state;
+	assert_int_equal(events_resume(&reason, BOOT "-0", BOOT, 1, 1), 1);
+	assert_null(reason);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_new_client_begins_with_the_next_event),
+		cmocka_unit_test(a_client_goes_on_after_the_event_it_saw_last),
+		cmocka_unit_test(a_client_that_missed_events_is_told_that_they_are_lost),
+		cmocka_unit_test(a_client_of_another_life_is_told_of_the_restart),
+		cmocka_unit_test(an_id_that_never_was_does_not_resume),
+		cmocka_unit_test(nothing_is_lost_before_the_first_event),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

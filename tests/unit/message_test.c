@@ -1,0 +1,136 @@
+#include "mgmtd/message.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+static const char request[] =
+	"REGISTER sip:example.org SIP/2.0\r\n"
+	"Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\n"
+	"i: 0000002a-abc\r\n"
+	"CSeq: 2 REGISTER\r\n"
+	"Authorization: Digest username=\"bob\", response=\"5ec4e7\"\r\n"
+	"Content-Length: 0\r\n\r\n";
+
+static char *masked(const char *text, size_t len)
+{
+	static char copy[4096];
+	struct buffer b = { 0 };
+	message_masked(&b, text, len);
+	assert_false(b.failed);
+	assert_true(b.len < sizeof copy);
+	memcpy(copy, b.text ? b.text : "", b.len);
+	copy[b.len] = '\0';
+	buffer_free(&b);
+	return copy;
+}
+
+static void credentials_are_masked_and_nothing_else_is_touched(void **state)
+{
+	(void)state;
+	const char *shown = masked(request, sizeof request - 1);
+	assert_null(strstr(shown, "5ec4e7"));
+	assert_null(strstr(shown, "bob"));
+	assert_non_null(strstr(shown, "\r\nAuthorization: ***\r\nContent-Length: 0\r\n\r\n"));
+	assert_memory_equal(shown, request, (size_t)(strstr(request, "Authorization") - request));
+}
+
+static void every_way_to_write_the_header_is_masked(void **state)
+{
+	static const char *const ways[] = {
+		"AUTHORIZATION:secret\r\n", "authorization : secret\r\n", "Authorization\t:\tsecret\r\n", "Proxy-Authorization: secret\r\n",
+		"proxy-authorization:secret\n", "Authorization: Digest a=1,\r\n  b=\"secret\",\r\n\tc=secret\r\n", "Authorization: secret",
+		"Authorization:\r\n secret\r\nCSeq: 1 REGISTER\r\n", "A: 1\r\n\r\nAuthorization: secret\r\n",
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++)
+		assert_null(strstr(masked(ways[i], strlen(ways[i])), "secret"));
+}
+
+static void the_challenge_stays_to_be_read(void **state)
+{
+	static const char reply[] = "SIP/2.0 401 Unauthorized\r\nWWW-Authenticate: Digest nonce=\"n1\"\r\nProxy-Authenticate: Digest nonce=\"n2\"\r\n"
+				    "X-Authorization: shown\r\nAuthorization-Info: shown\r\n\r\n";
+	(void)state;
+	assert_string_equal(masked(reply, sizeof reply - 1), reply);
+}
+
+static void bytes_that_are_no_message_pass_through(void **state)
+{
+	static const char bytes[] = "\0\r\n\r\n\xff\xfe:\n\n";
+	struct buffer b = { 0 };
+	(void)state;
+	message_masked(&b, bytes, sizeof bytes);
+	assert_int_equal(b.len, sizeof bytes);
+	assert_memory_equal(b.text, bytes, sizeof bytes);
+	buffer_free(&b);
+}
+
+static void a_header_is_found_by_both_its_names(void **state)
+{
+	size_t len;
+	(void)state;
+	const char *value = message_header(request, sizeof request - 1, "Call-ID", "i", &len);
+	assert_int_equal(len, 12);
+	assert_memory_equal(value, "0000002a-abc", len);
+	assert_null(message_header(request, sizeof request - 1, "Call-ID", NULL, &len));
+	static const char body[] = "A: 1\r\n\r\nCall-ID: in the body\r\n";
+	assert_null(message_header(body, sizeof body - 1, "Call-ID", "i", &len));
+}
+
+static void the_summary_is_the_first_line_for_people(void **state)
+{
+	static const char reply[] = "SIP/2.0 401 Unauthorized\r\nCSeq: 2 REGISTER\r\n\r\n";
+	char summary[64];
+	(void)state;
+	message_summary(summary, sizeof summary, request, sizeof request - 1);
+	assert_string_equal(summary, "REGISTER sip:example.org");
+	message_summary(summary, sizeof summary, reply, sizeof reply - 1);
+	assert_string_equal(summary, "401 Unauthorized (REGISTER)");
+	message_summary(summary, sizeof summary, "\r\n\r\n", 4);
+	assert_string_equal(summary, "");
+	message_summary(summary, sizeof summary, "SIP/2.0 ", 8);
+	assert_string_equal(summary, "");
+}
+
+static void only_our_call_ids_name_a_record(void **state)
+{
+	uint32_t id = 0;
+	(void)state;
+	assert_int_equal(message_record_id(&id, "0000002a-abc"), 0);
+	assert_int_equal(id, 42);
+	assert_int_equal(message_record_id(&id, "ffffffff-"), 0);
+	assert_int_equal(message_record_id(&id, "0000002A-abc"), EINVAL);
+	assert_int_equal(message_record_id(&id, "0000002a"), EINVAL);
+	assert_int_equal(message_record_id(&id, ""), EINVAL);
+	assert_int_equal(message_record_id(&id, "2a-abc"), EINVAL);
+}
+
+static void json_text_is_utf8_whatever_came(void **state)
+{
+	struct buffer b = { 0 };
+	(void)state;
+	static const char bytes[] = "a\"\\\n\x01\x7f\xc3\xa9\xff\xc0\xaf\xed\xa0\x80\xf0\x9f\x98\x80\xe2\x82";
+	buffer_json(&b, bytes, sizeof bytes - 1);
+	assert_string_equal(b.text, "\"a\\\"\\\\\\n\\u0001\\u007f\xc3\xa9\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"
+	                            "\xf0\x9f\x98\x80\xef\xbf\xbd\xef\xbf\xbd\"");
+	buffer_free(&b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(credentials_are_masked_and_nothing_else_is_touched),
+		cmocka_unit_test(every_way_to_write_the_header_is_masked),
+		cmocka_unit_test(the_challenge_stays_to_be_read),
+		cmocka_unit_test(bytes_that_are_no_message_pass_through),
+		cmocka_unit_test(a_header_is_found_by_both_its_names),
+		cmocka_unit_test(the_summary_is_the_first_line_for_people),
+		cmocka_unit_test(only_our_call_ids_name_a_record),
+		cmocka_unit_test(json_text_is_utf8_whatever_came),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
