@@ -162,7 +162,7 @@ demo-deps:
 test-deps:
 	@tests/install $(BUILD_DEPS) $(TEST_DEPS)
 
-# LISTEN=ADDR:PORT of the API, SIP="udp:ADDR:PORT tcp:ADDR:PORT …", STATE=DIR, RUN=DIR, MGMTD="--www …", SWITCHCORE="--log-level debug".
+# LISTEN=ADDR:PORT of the API, SIP="udp:ADDR:PORT tcp:ADDR:PORT …", STATE=DIR, RUN=DIR, MGMTD_OPTIONS="--log-level debug", SWITCHCORE_OPTIONS="…".
 run: deps
 	@+$(MAKE) --no-print-directory -j2 programs
 	@exec tests/demo/run $(BUILD)
@@ -186,6 +186,6 @@ lint:
 		schema/*.c shm/*.c mgmtd/*.c switchcore/*.c -- $(filter-out -W%,$(CFLAGS)) $(MGMTD_CFLAGS) $(SWITCH_CFLAGS) -I$(BUILD)
 	cppcheck --quiet --std=c11 --error-exitcode=1 --enable=warning,portability --inline-suppr -I. schema shm mgmtd switchcore
 	shellcheck tests/install tests/demo/run .ci/run
-export LISTEN SIP STATE RUN MGMTD SWITCHCORE
+export LISTEN SIP STATE RUN MGMTD_OPTIONS SWITCHCORE_OPTIONS
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

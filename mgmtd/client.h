@@ -1,6 +1,6 @@
 /*
- * The connections.  The event thread notes what each is doing; a watchdog thread looks once a second and shuts the sockets of those
- * that send a head or a body too slowly, since the library's time-out only counts silence.
+ * The connections.  The event thread notes what each is doing; a watchdog thread looks once a second and shuts the sockets
+ * of those that send a head or a body too slowly, since the library's time-out only counts silence.
  */
 #ifndef MGMTD_CLIENT_H
 #define MGMTD_CLIENT_H

@@ -281,7 +281,8 @@ static void copy_info(struct status_reader *reader, void *arg)
 bool core_listeners(struct core *c, char *names, size_t size)
 {
 	struct status_info info;
-	if (core_state(c) != CORE_UP || !core_with_status(c, copy_info, &info))
+	enum core_state state = core_state(c);
+	if ((state != CORE_UP && state != CORE_STARTING) || !core_with_status(c, copy_info, &info))
 		return false;
 	snprintf(names, size, "%s", info.listeners);
 	return true;

@@ -20,8 +20,8 @@ extern const char *const applied_words[];	/* "yes", "pending", "switchcore_down"
 int core_open(struct core **c, const char *run, struct shm_why *why);
 void core_close(struct core *c);
 
-/* Once a second, and when its socket broke: connects, opens the status segment again if it was replaced, judges.  published: newest
- * generation, 0 = none.  What happened, as bits: */
+/* Once a second, and when its socket broke: connects, opens the status segment again if it was replaced, judges.
+ * published: newest generation, 0 = none.  What happened, as bits: */
 enum core_news { CORE_STATE_CHANGED = 1, CORE_NEW_STATUS = 2, CORE_CONNECTED = 4 };
 unsigned core_look(struct core *c, uint64_t published);
 

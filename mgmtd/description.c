@@ -1,5 +1,6 @@
 #include "mgmtd/description.h"
 
+#include "mgmtd/answer.h"
 #include "mgmtd/describe.h"
 
 #include <ctype.h>

@@ -1,9 +1,11 @@
 #include "mgmtd/events.h"
 
+#include "mgmtd/answer.h"
 #include "mgmtd/log.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sodium.h>
 #include <stdatomic.h>
@@ -34,6 +36,7 @@ struct subscriber {
 	int64_t sent_ms;
 	int64_t expires_at;
 	char jti[TOKEN_JTI];
+	int fd;
 };
 
 struct events {
@@ -140,12 +143,20 @@ void events_publish_reset(struct events *e, const char *reason)
 	events_publish(e, "reset", data, (size_t)len);
 }
 
+/* The library does not look at a connection that sleeps. */
+static bool hung_up(const struct subscriber *s)
+{
+	struct pollfd fd = { .fd = s->fd, .events = POLLRDHUP };
+	return s->sleeping && poll(&fd, 1, 0) > 0;
+}
+
 void events_tick(struct events *e)
 {
 	int64_t now = time_monotonic_ms();
 	time_t today = time(NULL);
 	pthread_mutex_lock(&e->lock);
 	for (struct subscriber *s = e->subscribers; s; s = s->next) {
+		s->ended |= hung_up(s);
 		s->beat = now - s->sent_ms >= EVENTS_HEARTBEAT_MS;
 		s->ended |= s->expires_at <= today;
 		if (s->beat || s->ended)
@@ -294,11 +305,12 @@ static struct subscriber *subscribe(struct events *e, struct request *r)
 		return NULL;
 	s->events = e;
 	s->connection = r->connection;
+	s->fd = MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 	s->expires_at = r->identity.expires_at;
 	snprintf(s->jti, sizeof s->jti, "%s", r->identity.jti);
 	s->sent_ms = time_monotonic_ms();
 	pthread_mutex_lock(&e->lock);
-	s->wanted = events_resume(&reason, r->head.last_event_id, e->boot, oldest_held(e), e->next);
+	s->wanted = events_resume(&reason, r->head.last_event_id.value, e->boot, oldest_held(e), e->next);
 	greet(e, s, reason);
 	s->next = e->subscribers;
 	s->link = &e->subscribers;
@@ -315,6 +327,7 @@ void events_stream(struct request *r)
 	struct events *e = r->daemon->events;
 	if (e->count >= EVENTS_CLIENTS) {	/* only this thread changes it */
 		answer_problem(r, 503, "too_many_event_clients", NULL, "%u clients listen already", EVENTS_CLIENTS);
+		answer_header(r, "Retry-After", "2");
 		return;
 	}
 	struct subscriber *s = subscribe(e, r);

@@ -1,6 +1,6 @@
 /*
- * GET /events: Server-Sent Events.  The last EVENTS_HELD events are kept; each client reads them at its own pace, and one that falls
- * behind by more is told so and dropped.  Nobody who publishes ever waits for a client.
+ * GET /events: Server-Sent Events.  The last EVENTS_HELD events are kept; each client reads them at its own pace, and one
+ * that falls behind by more is told so and dropped.  Nobody who publishes ever waits for a client.
  */
 #ifndef MGMTD_EVENTS_H
 #define MGMTD_EVENTS_H
@@ -27,8 +27,8 @@ void events_end_session(struct events *e, const char *jti);
 
 void events_stream(struct request *r);	/* the handler */
 
-/* Where a stream goes on.  last_id: of the header, or NULL.  oldest, next: numbers of the oldest event held and of the next one.
- * Gives the number of the first event to send; *reason = why events were missed, NULL = none were. */
+/* Where a stream goes on.  last_id: of the header, or NULL.  oldest, next: numbers of the oldest event held and of the next
+ * one.  Gives the number of the first event to send; *reason = why events were missed, NULL = none were. */
 uint64_t events_resume(const char **reason, const char *last_id, const char *boot, uint64_t oldest, uint64_t next);
 
 #endif

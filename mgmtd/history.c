@@ -1,5 +1,6 @@
 #include "mgmtd/history.h"
 
+#include "mgmtd/answer.h"
 #include "mgmtd/model.h"
 #include "mgmtd/resource.h"
 #include "mgmtd/store.h"
@@ -98,7 +99,8 @@ static void answer_one(struct request *r)
 		answer_etag(r, h->number);
 }
 
-static void start(struct request *r, struct history *h, void (*run)(struct job *job, bool cancelled), void (*then)(struct request *r))
+static void start(struct request *r, struct history *h, void (*run)(struct job *job, bool cancelled),
+                  void (*then)(struct request *r))
 {
 	h->request = r;
 	h->store = r->daemon->store;

@@ -4,6 +4,7 @@
 #include "mgmtd/description.h"
 #include "mgmtd/events.h"
 #include "mgmtd/log.h"
+#include "mgmtd/resource.h"
 #include "mgmtd/server.h"
 #include "mgmtd/token.h"
 #include "mgmtd/watch.h"
@@ -108,11 +109,12 @@ static void stop_parts(struct daemon *d)
 	if (d->server) {
 		server_drain(d->server);
 		events_close(d->events);
-		watch_cancel(d->watch);
+		waiters_cancel(watch_waiters(d->watch));
 		worker_cancel(d->hasher);
 		worker_cancel(d->reader);
 	}
 	server_stop(d->server);
+	resource_forget();
 	watch_stop(d->watch);
 	worker_stop(d->hasher);
 	worker_stop(d->reader);

@@ -19,7 +19,7 @@ static bool blank(char c)
 	return c == ' ' || c == '\t';
 }
 
-/* Does the line begin with `name`, blanks and a colon (RFC 3261 25.1 HCOLON)?  Gives the length up to and with the colon, or 0. */
+/* Does the line begin with `name`, blanks and a colon (RFC 3261 25.1 HCOLON)?  Gives the length with the colon, or 0. */
 static size_t header_name(const char *line, size_t len, const char *name)
 {
 	size_t n = strlen(name);

@@ -122,53 +122,57 @@ static int complete(struct options *options, const char *run, const char *listen
 	return e;
 }
 
+struct words { const char *run, *listen; bool insecure; };
+
+/* One option; 0, or the process ends with *exit_code. */
+static int take_option(struct options *options, struct words *words, int option, int *exit_code)
+{
+	switch (option) {
+	case OPT_STATE:
+		options->state = optarg;
+		return 0;
+	case OPT_RUN:
+		words->run = optarg;
+		return 0;
+	case OPT_LISTEN:
+		words->listen = optarg;
+		return 0;
+	case OPT_PASSWORD:
+		options->admin_password_file = optarg;
+		return 0;
+	case OPT_USER:
+		options->user = optarg;
+		return 0;
+	case OPT_IF_MATCH:
+		options->require_if_match = true;
+		return 0;
+	case OPT_INSECURE:
+		words->insecure = true;
+		return 0;
+	case OPT_LEVEL:
+		return log_set_level(optarg) == 0
+		               ? 0
+		               : refuse(exit_code, "--log-level must be error, warning, info or debug; got", optarg);
+	}
+	*exit_code = 0;
+	fputs(option == OPT_HELP ? help : "mgmtd " TANDEM_VERSION "\n", stdout);
+	return ECANCELED;
+}
+
 int options_parse(struct options *options, int argc, char **argv, int *exit_code)
 {
-	const char *run = NULL, *listen = DEFAULT_LISTEN;
-	bool insecure = false;
-	int option;
+	struct words words = { .listen = DEFAULT_LISTEN };
+	int option, e;
 	*options = (struct options){ 0 };
 	opterr = 0;
 	while ((option = getopt_long(argc, argv, "", table, NULL)) != -1) {
-		switch (option) {
-		case OPT_STATE:
-			options->state = optarg;
-			break;
-		case OPT_RUN:
-			run = optarg;
-			break;
-		case OPT_LISTEN:
-			listen = optarg;
-			break;
-		case OPT_PASSWORD:
-			options->admin_password_file = optarg;
-			break;
-		case OPT_USER:
-			options->user = optarg;
-			break;
-		case OPT_LEVEL:
-			if (log_set_level(optarg) != 0)
-				return refuse(exit_code, "--log-level must be error, warning, info or debug; got", optarg);
-			break;
-		case OPT_IF_MATCH:
-			options->require_if_match = true;
-			break;
-		case OPT_INSECURE:
-			insecure = true;
-			break;
-		case OPT_HELP:
-			fputs(help, stdout);
-			*exit_code = 0;
-			return ECANCELED;
-		case OPT_VERSION:
-			puts("mgmtd " TANDEM_VERSION);
-			*exit_code = 0;
-			return ECANCELED;
-		default:
-			return refuse(exit_code, "no such option, or its value is missing", argv[optind - 1]);
-		}
+		if (option == '?')
+			return refuse(exit_code, "no such option, or its value is missing or not wanted", argv[optind - 1]);
+		e = take_option(options, &words, option, exit_code);
+		if (e)
+			return e;
 	}
 	if (optind < argc)
-		return refuse(exit_code, "what is this", argv[optind]);
-	return complete(options, run, listen, insecure, exit_code);
+		return refuse(exit_code, "not an option", argv[optind]);
+	return complete(options, words.run, words.listen, words.insecure, exit_code);
 }

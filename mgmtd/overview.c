@@ -1,5 +1,6 @@
 #include "mgmtd/overview.h"
 
+#include "mgmtd/answer.h"
 #include "mgmtd/model.h"
 #include "mgmtd/watch.h"
 #include "mgmtd/writer.h"

@@ -194,16 +194,33 @@ static void take_bool(struct query_value *v, const struct query_parameter *p, co
 		violation(errors, p->name, "wrong_type", "must be true or false");
 }
 
+static void take_value(struct query_value *v, const struct query_parameter *p, char *value, json_t *errors)
+{
+	switch (p->type) {
+	case QUERY_INT:
+		take_int(v, p, value, errors);
+		break;
+	case QUERY_BOOL:
+		take_bool(v, p, value, errors);
+		break;
+	case QUERY_TEXT:
+		take_text(v, p, value, errors);
+		break;
+	case QUERY_WORD:
+		take_word(v, p, value, errors);
+		break;
+	case QUERY_TIME:
+		take_time(v, p, value, errors);
+		break;
+	}
+}
+
 void query_take(struct query *query, unsigned allowed, const char *name, const char *value, json_t *errors)
 {
 	char key[64], decoded[VALUE_MAX];
-	if (query_decode(key, sizeof key, name, strlen(name)) != 0) {
-		refuse_unknown(allowed, "", errors);
-		return;
-	}
-	unsigned id = find(allowed, key);
+	unsigned id = query_decode(key, sizeof key, name, strlen(name)) == 0 ? find(allowed, key) : QUERY_COUNT;
 	if (id == QUERY_COUNT) {
-		refuse_unknown(allowed, key, errors);
+		refuse_unknown(allowed, strchr(name, '%') ? "" : name, errors);
 		return;
 	}
 	struct query_value *v = &query->values[id];
@@ -212,29 +229,11 @@ void query_take(struct query *query, unsigned allowed, const char *name, const c
 		return;
 	}
 	v->given = true;
-	if (!value)
-		value = "";
-	int e = query_decode(decoded, sizeof decoded, value, strlen(value));
-	if (e) {
-		violation(errors, key, e == ENOSPC ? "too_long" : "bad_format",
-		          e == ENOSPC ? "too long" : "holds a broken percent escape or a NUL");
-		return;
-	}
-	switch (query_parameters[id].type) {
-	case QUERY_INT:
-		take_int(v, &query_parameters[id], decoded, errors);
-		break;
-	case QUERY_BOOL:
-		take_bool(v, &query_parameters[id], decoded, errors);
-		break;
-	case QUERY_TEXT:
-		take_text(v, &query_parameters[id], decoded, errors);
-		break;
-	case QUERY_WORD:
-		take_word(v, &query_parameters[id], decoded, errors);
-		break;
-	case QUERY_TIME:
-		take_time(v, &query_parameters[id], decoded, errors);
-		break;
-	}
+	int e = query_decode(decoded, sizeof decoded, value ? value : "", value ? strlen(value) : 0);
+	if (e == ENOSPC)
+		violation(errors, key, "too_long", "too long");
+	else if (e)
+		violation(errors, key, "bad_format", "holds a broken percent escape or a NUL");
+	else
+		take_value(v, &query_parameters[id], decoded, errors);
 }

@@ -37,8 +37,8 @@ struct query { struct query_value values[QUERY_COUNT]; };
 void query_init(struct query *query);		/* every value at its fallback */
 void query_clear(struct query *query);
 
-/* Takes name=value as they stand in the URL, '+' already replaced.  value may be NULL.  What is wrong goes to `errors` as {parameter, code,
- * detail, …}. */
+/* Takes name=value as they stand in the URL, '+' already replaced.  value may be NULL.  What is wrong goes to `errors` as
+ * {pointer: "", parameter, code, detail, …}. */
 void query_take(struct query *query, unsigned allowed, const char *name, const char *value, json_t *errors);
 
 /* Decodes %XX in place of `to`.  EINVAL: a broken escape, or one of NUL; ENOSPC. */

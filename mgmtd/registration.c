@@ -1,5 +1,6 @@
 #include "mgmtd/registration.h"
 
+#include "mgmtd/answer.h"
 #include "mgmtd/model.h"
 #include "mgmtd/resource.h"
 #include "mgmtd/status.h"
@@ -91,7 +92,7 @@ static void answer_refreshed(struct request *r)
 		answer_problem(r, 503, NULL, NULL, "mgmtd is stopping");
 		break;
 	case ETIMEDOUT:
-		answer_problem(r, 504, "switchcore_timeout", NULL, "the switch did not answer within %d s", WATCH_COMMAND_MS / 1000);
+		answer_problem(r, 504, "switchcore_timeout", NULL, "the switch did not answer within %d s", WAITER_COMMAND_MS / 1000);
 		break;
 	case ETIME:
 		answer_problem(r, 504, "switchcore_timeout", NULL, "the attempt has begun, but had no outcome within %d s",
@@ -121,5 +122,6 @@ void registration_refresh(struct request *r)
 	int64_t outcome_ms = request_query_given(r, Q_WAIT_OUTCOME) ? request_query_number(r, Q_OUTCOME_TIMEOUT) * 1000 : 0;
 	refresh->waiter = (struct waiter){ .done = switch_answered, .arg = r };
 	request_wait(r, answer_refreshed);
-	watch_refresh(r->daemon->watch, &refresh->waiter, refresh->subject.id, refresh->subject.incarnation, outcome_ms);
+	waiter_refresh(watch_waiters(r->daemon->watch), &refresh->waiter, refresh->subject.id, refresh->subject.incarnation,
+	               outcome_ms);
 }

@@ -1,5 +1,6 @@
 #include "mgmtd/request.h"
 
+#include "mgmtd/answer.h"
 #include "mgmtd/json_body.h"
 #include "mgmtd/problem.h"
 #include "mgmtd/server.h"
@@ -7,22 +8,17 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <sodium.h>
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 /* So much of a body that turned out too long on the way is still read, so that the client hears why. */
 #define DRAIN_MAX (8u << 20)
 
-static const char type_json[] = "application/json";
-static const char type_problem[] = "application/problem+json";
-
 void request_end(struct request *r)
 {
-	if (r->response)
+	if (r->response && !r->lent)
 		MHD_destroy_response(r->response);
 	if (r->work_free)
 		r->work_free(r->work);
@@ -47,78 +43,15 @@ const char *request_id(struct request *r)
 	return r->id;
 }
 
-/* ------------------------------------------------------------------ the head */
+/* ------------------------------------------------------------------ what refuses a request before its body is read */
 
-static enum MHD_Result take_header(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
-{
-	struct head *h = arg;
-	(void)kind;
-	if (!value)
-		value = "";
-	switch (name[0] | 0x20) {
-	case 'a':
-		if (strcasecmp(name, "Authorization") == 0) {
-			h->authorization = value;
-			h->authorizations++;
-		} else if (strcasecmp(name, "Accept") == 0) {
-			h->accept = value;
-		}
-		break;
-	case 'c':
-		if (strcasecmp(name, "Content-Type") == 0) {
-			h->content_type = value;
-		} else if (strcasecmp(name, "Content-Length") == 0) {
-			h->content_length = value;
-			h->content_lengths++;
-		}
-		break;
-	case 'h':
-		if (strcasecmp(name, "Host") == 0) {
-			h->host = value;
-			h->hosts++;
-		}
-		break;
-	case 'i':
-		if (strcasecmp(name, "If-Match") == 0) {
-			h->if_match = value;
-			h->if_matches++;
-		} else if (strcasecmp(name, "If-None-Match") == 0) {
-			h->if_none_match = value;
-		}
-		break;
-	case 'l':
-		if (strcasecmp(name, "Last-Event-ID") == 0)
-			h->last_event_id = value;
-		break;
-	case 't':
-		if (strcasecmp(name, "Transfer-Encoding") == 0)
-			h->transfer_encoding = value;
-		break;
-	}
-	return MHD_YES;
-}
-
-/* What makes a head unacceptable whatever it asks for; answered. */
 static bool refuse_head(struct request *r, const char *version)
 {
-	const struct head *h = &r->head;
-	const union MHD_ConnectionInfo *info = MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
-	if (info && info->header_size > REQUEST_HEAD_MAX)
-		answer_problem(r, 431, NULL, NULL, "the request head must not exceed %u bytes; got %zu", REQUEST_HEAD_MAX,
-		               info->header_size);
-	else if (h->hosts > 1 || (h->hosts == 0 && strcmp(version, "HTTP/1.0") != 0))
-		answer_problem(r, 400, NULL, NULL, "a request must have exactly one Host header (RFC 9110 7.2); got %u", h->hosts);
-	else if (h->transfer_encoding && h->content_lengths)
-		answer_problem(r, 400, NULL, NULL, "Content-Length and Transfer-Encoding exclude each other (RFC 9112 6.3)");
-	else if (h->content_lengths > 1)
-		answer_problem(r, 400, NULL, NULL, "more than one Content-Length");
-	else if (h->authorizations > 1)
-		answer_problem(r, 400, NULL, NULL, "more than one Authorization");
-	else if (h->if_matches > 1)
-		answer_problem(r, 400, NULL, NULL, "more than one If-Match");
-	else
-		return false;
-	return true;
+	char fault[160];
+	unsigned status = head_fault(&r->head, r->connection, version, fault, sizeof fault);
+	if (status)
+		answer_problem(r, status, NULL, NULL, "%s", fault);
+	return status != 0;
 }
 
 static bool refuse_path(struct request *r)
@@ -143,7 +76,7 @@ static bool refuse_path(struct request *r)
 static bool refuse_identity(struct request *r)
 {
 	static const char bearer[] = "Bearer ";
-	const char *value = r->head.authorization;
+	const char *value = r->head.authorization.value;
 	if (r->route->role == ROLE_PUBLIC)
 		return false;
 	if (!value || strncasecmp(value, bearer, sizeof bearer - 1) != 0) {
@@ -191,24 +124,9 @@ static bool refuse_query(struct request *r)
 	return true;
 }
 
-static bool is_type(const char *value, const char *type)
-{
-	size_t len = strlen(type);
-	return strncasecmp(value, type, len) == 0 && (value[len] == '\0' || value[len] == ';' || value[len] == ' ');
-}
-
-/* Length of the body as announced: -1 = chunked. */
-static int64_t announced(const struct head *h)
-{
-	if (h->transfer_encoding)
-		return -1;
-	return h->content_length ? strtoll(h->content_length, NULL, 10) : 0;
-}
-
 static bool refuse_body(struct request *r)
 {
-	const char *type = r->head.content_type ? r->head.content_type : "";
-	int64_t length = announced(&r->head);
+	int64_t length = head_body_length(&r->head);
 	if (r->route->body == BODY_NONE) {
 		if (length == 0)
 			return false;
@@ -216,11 +134,11 @@ static bool refuse_body(struct request *r)
 		return true;
 	}
 	bool patch = r->route->body == BODY_PATCH;
-	if (!is_type(type, type_json) && !(patch && is_type(type, "application/merge-patch+json"))) {
+	if (!head_is_type(&r->head, "application/json") && !(patch && head_is_type(&r->head, "application/merge-patch+json"))) {
 		answer_problem(r, 415, NULL, NULL, "the body must be of Content-Type application/json%s",
 		               patch ? " or application/merge-patch+json" : "");
 		answer_header(r, patch ? "Accept-Patch" : "Accept", patch ? "application/merge-patch+json, application/json"
-		                                                           : type_json);
+		                                                           : "application/json");
 		return true;
 	}
 	r->body_limit = r->route->flags & ROUTE_SECRET_BODY ? REQUEST_SECRET_BODY_MAX : REQUEST_BODY_MAX;
@@ -233,9 +151,9 @@ static bool refuse_body(struct request *r)
 	return false;
 }
 
-void request_begin(struct request *r, struct MHD_Connection *connection, const char *method, const char *path, const char *version)
+void request_begin(struct request *r, struct MHD_Connection *connection, const char *method, const char *path,
+                   const char *version)
 {
-	memset(&r->head, 0, sizeof r->head);
 	r->connection = connection;
 	r->method = method;
 	r->path = path;
@@ -244,12 +162,12 @@ void request_begin(struct request *r, struct MHD_Connection *connection, const c
 	r->body = (struct buffer){ 0 };
 	r->body_limit = r->body_seen = 0;
 	r->status = 0;
-	r->suspended = r->hurried = false;
+	r->suspended = r->hurried = r->lent = false;
 	r->continuation = NULL;
 	r->error = 0;
 	r->id[0] = '\0';
 	query_init(&r->query);
-	MHD_get_connection_values(connection, MHD_HEADER_KIND, take_header, &r->head);
+	head_take(&r->head, connection);
 	if (server_closing(r->daemon->server))
 		answer_problem(r, 503, NULL, NULL, "mgmtd is stopping");
 	else if (refuse_head(r, version))
@@ -257,7 +175,7 @@ void request_begin(struct request *r, struct MHD_Connection *connection, const c
 	else if (!refuse_path(r) && !refuse_identity(r) && !refuse_query(r))
 		refuse_body(r);
 	/* A body that would only be thrown away is not waited for. */
-	if (r->response && announced(&r->head) != 0)
+	if (r->response && head_body_length(&r->head) != 0)
 		r->hurried = true;
 }
 
@@ -345,114 +263,12 @@ const char *request_query_text(const struct request *r, enum query_id id)
 	return r->query.values[id].text;
 }
 
-/* ------------------------------------------------------------------ answers */
-
-static void answer(struct request *r, unsigned status, const char *type, struct MHD_Response *response)
-{
-	if (r->response)
-		MHD_destroy_response(r->response);
-	r->status = status;
-	r->response = response;
-	if (response && type)
-		MHD_add_response_header(response, "Content-Type", type);
-}
-
-void answer_json(struct request *r, unsigned status, const char *text, size_t len)
-{
-	answer(r, status, type_json, MHD_create_response_from_buffer(len, (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY));
-}
-
-void answer_static(struct request *r, unsigned status, const char *type, const char *text, size_t len)
-{
-	answer(r, status, type, MHD_create_response_from_buffer(len, (void *)(uintptr_t)text, MHD_RESPMEM_PERSISTENT));
-}
-
-void answer_buffer(struct request *r, unsigned status, const char *type, struct buffer *b)
-{
-	size_t len = 0;
-	char *text = buffer_take(b, &len);
-	if (!text) {
-		answer_no_memory(r);
-		return;
-	}
-	struct MHD_Response *response = MHD_create_response_from_buffer(len, text, MHD_RESPMEM_MUST_FREE);
-	if (!response)
-		free(text);
-	answer(r, status, type, response);
-}
-
-static void answer_document(struct request *r, unsigned status, const char *type, json_t *value)
-{
-	char *text = value ? json_dumps(value, JSON_COMPACT) : NULL;
-	json_decref(value);
-	if (!text) {
-		answer_no_memory(r);
-		return;
-	}
-	struct MHD_Response *response = MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE);
-	if (!response)
-		free(text);
-	answer(r, status, type, response);
-}
-
-void answer_value(struct request *r, unsigned status, json_t *value)
-{
-	answer_document(r, status, type_json, value);
-}
-
-void answer_empty(struct request *r, unsigned status)
-{
-	answer(r, status, NULL, MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT));
-}
-
-void answer_problem_document(struct request *r, unsigned status, json_t *document)
-{
-	answer_document(r, status, type_problem, document);
-	answer_header(r, "X-Request-Id", request_id(r));
-}
-
-void answer_problem(struct request *r, unsigned status, const char *code, json_t *errors, const char *format, ...)
-{
-	char detail[512];
-	va_list args;
-	va_start(args, format);
-	vsnprintf(detail, sizeof detail, format, args);
-	va_end(args);
-	answer_problem_document(r, status, problem_document(status, code, request_id(r), errors, "%s", detail));
-	json_decref(errors);
-}
-
-void answer_no_memory(struct request *r)
-{
-	static const char text[] = "{\"type\":\"/problems/unavailable\",\"title\":\"Not available now\",\"status\":503,"
-				   "\"detail\":\"out of memory\",\"request_id\":\"\"}";
-	answer_static(r, 503, type_problem, text, sizeof text - 1);
-}
-
-void answer_header(struct request *r, const char *name, const char *value)
-{
-	if (r->response)
-		MHD_add_response_header(r->response, name, value);
-}
-
-void answer_etag(struct request *r, uint64_t revision)
-{
-	char text[32];
-	snprintf(text, sizeof text, "\"r%" PRIu64 "\"", revision);
-	answer_header(r, "ETag", text);
-}
-
 /* RFC 9110 13.1.2: weak comparison with any of the list. */
-bool answer_not_modified(struct request *r, uint64_t revision)
+bool request_has(const struct request *r, uint64_t revision)
 {
 	char tag[32];
-	const char *value = r->head.if_none_match;
-	if (!value)
+	if (!r->head.if_none_match.value)
 		return false;
 	snprintf(tag, sizeof tag, "\"r%" PRIu64 "\"", revision);
-	if (strcmp(value, "*") != 0 && !strstr(value, tag))
-		return false;
-	answer_empty(r, 304);
-	answer_header(r, "ETag", tag);
-	return true;
+	return strcmp(r->head.if_none_match.value, "*") == 0 || strstr(r->head.if_none_match.value, tag);
 }

@@ -1,5 +1,6 @@
 #include "mgmtd/resource.h"
 
+#include "mgmtd/answer.h"
 #include "mgmtd/model.h"
 #include "mgmtd/problem.h"
 
@@ -8,6 +9,8 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define READY 4096	/* answers; a few MiB when all are used */
 
 void resource_missing(struct request *r)
 {
@@ -37,21 +40,74 @@ static void answer_effective(struct request *r, struct model *model, const struc
 	answer_buffer(r, 200, "application/json", &b);
 }
 
+/* ------------------------------------------------------------------ one */
+
+/* Answers to GET, kept ready until the object changes or another one needs the place.  The event thread's. */
+static struct ready {
+	enum kind_id kind;
+	char name[SCHEMA_NAME_MAX + 1];
+	uint64_t incarnation, revision;
+	struct MHD_Response *response;
+} ready[READY];
+
+static struct ready *ready_place(const struct object *object)
+{
+	uint32_t hash = 2166136261u ^ (uint32_t)object->kind->id;	/* FNV-1a */
+	for (const char *c = object->name; *c; c++)
+		hash = (hash ^ (unsigned char)*c) * 16777619u;
+	return &ready[hash % READY];
+}
+
+static void make_ready(struct request *r, struct model *model, const struct object *object, struct ready *place)
+{
+	size_t len;
+	const char *text = model_render(model, object, &len);
+	if (!text)
+		return;
+	answer_json(r, 200, text, len);
+	answer_etag(r, object->revision);
+	if (!r->response)
+		return;
+	if (place->response)
+		MHD_destroy_response(place->response);
+	*place = (struct ready){ .kind = object->kind->id, .incarnation = object->incarnation, .revision = object->revision,
+	                         .response = r->response };
+	memcpy(place->name, object->name, sizeof place->name);
+	r->lent = true;
+}
+
+static void answer_object(struct request *r, struct model *model, const struct object *object)
+{
+	struct ready *place = ready_place(object);
+	if (place->response && place->revision == object->revision && place->incarnation == object->incarnation &&
+	    place->kind == object->kind->id && strcmp(place->name, object->name) == 0)
+		answer_lent(r, 200, place->response);
+	else
+		make_ready(r, model, object, place);
+}
+
+void resource_forget(void)
+{
+	for (size_t i = 0; i < READY; i++) {
+		if (ready[i].response)
+			MHD_destroy_response(ready[i].response);
+		ready[i].response = NULL;
+	}
+}
+
 void resource_get(struct request *r)
 {
 	struct model *model = r->daemon->model;
-	size_t len;
 	model_lock(model);
 	const struct object *object = model_find(model, r->route->kind->id, r->argument);
 	if (!object) {
 		resource_missing(r);
 	} else if (request_query_number(r, Q_EFFECTIVE)) {
 		answer_effective(r, model, object);
-	} else if (!answer_not_modified(r, object->revision)) {
-		const char *text = model_render(model, object, &len);
-		if (text)
-			answer_json(r, 200, text, len);
-		answer_etag(r, object->revision);
+	} else {
+		answer_object(r, model, object);
+		if (r->response && request_has(r, object->revision))
+			r->status = 304;
 	}
 	model_unlock(model);
 }
@@ -139,11 +195,9 @@ static void answer_list(struct request *r, bool (*pass)(const struct request *r,
 		return;
 	model_lock(model);
 	uint64_t revision = model_revision(model);
-	if (!answer_not_modified(r, revision)) {
-		list_page(&b, model, r, after, pass);
-		answer_buffer(r, 200, "application/json", &b);
-		answer_etag(r, revision);
-	}
+	list_page(&b, model, r, after, pass);
+	answer_buffer(r, request_has(r, revision) ? 304 : 200, "application/json", &b);
+	answer_etag(r, revision);
 	model_unlock(model);
 }
 

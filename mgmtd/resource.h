@@ -8,6 +8,8 @@ void resource_get(struct request *r);
 void resource_list(struct request *r);
 void resource_list_parameters(struct request *r);
 
+void resource_forget(void);	/* the answers kept ready; once the server has stopped */
+
 /* Answers 404: no such object. */
 void resource_missing(struct request *r);
 

@@ -42,8 +42,9 @@ extern const size_t route_count;
 #define ROUTE_ARGUMENT_MAX 512
 #define ROUTE_ALLOW_MAX 64
 
-/* The route of a method and a path as it stands in the URL; argument = the segment that matched "{…}", decoded.  HEAD finds GET.
- * ENOENT: no such path.  EOPNOTSUPP: another method; allow = those there are.  EINVAL: a broken escape in the path.  ENAMETOOLONG. */
+/* The route of a method and a path as it stands in the URL; argument = the segment that matched "{…}", decoded.  HEAD finds
+ * GET.  ENOENT: no such path.  EOPNOTSUPP: another method; allow = those there are.  EINVAL: a broken escape in the path.
+ * ENAMETOOLONG. */
 int route_find(const struct route **route, char argument[ROUTE_ARGUMENT_MAX], char allow[ROUTE_ALLOW_MAX], const char *method,
                const char *path);
 

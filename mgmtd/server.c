@@ -1,5 +1,6 @@
 #include "mgmtd/server.h"
 
+#include "mgmtd/answer.h"
 #include "mgmtd/client.h"
 #include "mgmtd/linger.h"
 #include "mgmtd/log.h"
@@ -19,8 +20,9 @@
 #define IDLE_S 60u
 #define CONNECTIONS_OF_LIBRARY (CLIENT_LIMIT + 200)	/* so that the ones beyond our limit can be told */
 #define FILES_WANTED 4096u
-/* Head, headers and a stretch of body and answer share it; a head of 16 KiB fits. */
-#define CONNECTION_MEMORY (40u << 10)
+/* Head, headers and a stretch of body and answer share it; a head of 16 KiB fits.  No more: the library zeroes all of it
+ * between requests. */
+#define CONNECTION_MEMORY (24u << 10)
 #define LAST_ANSWERS_MS 2000
 
 struct server {
@@ -83,7 +85,8 @@ static void request_completed(void *arg, struct MHD_Connection *connection, void
 static enum MHD_Result send_answer(struct request *r)
 {
 	enum MHD_Result done = MHD_queue_response(r->connection, r->status, r->response);
-	MHD_destroy_response(r->response);
+	if (!r->lent)
+		MHD_destroy_response(r->response);
 	r->response = NULL;
 	return done;
 }

@@ -1,5 +1,6 @@
 #include "mgmtd/session.h"
 
+#include "mgmtd/answer.h"
 #include "mgmtd/account.h"
 #include "mgmtd/events.h"
 #include "mgmtd/log.h"

@@ -23,7 +23,7 @@
 #define KEPT 64
 
 struct cached {
-	unsigned char hash[crypto_generichash_BYTES];
+	unsigned char hash[crypto_shorthash_siphashx24_BYTES];
 	struct identity identity;	/* expires_at 0 = an empty place */
 };
 
@@ -32,6 +32,7 @@ struct kept { char jti[TOKEN_JTI], credential[CREDENTIAL]; };
 struct tokens {
 	struct store *store;
 	unsigned char key[32];
+	unsigned char cache_key[crypto_shorthash_siphashx24_KEYBYTES];
 	struct cached cache[CACHE_SETS][CACHE_WAYS];
 	struct kept kept[KEPT];		/* overwritten in turn */
 	size_t next_kept;
@@ -92,6 +93,7 @@ int tokens_open(struct tokens **t, const char *state, struct store *store, struc
 	if (!new)
 		return fail(why, ENOMEM, state, "out of memory");
 	new->store = store;
+	randombytes_buf(new->cache_key, sizeof new->cache_key);
 	snprintf(path, sizeof path, "%s/jwt.key", state);
 	int e = read_key(new->key, path, why);
 	if (e == ENOENT)
@@ -234,12 +236,13 @@ static struct cached *cache_set(struct tokens *t, const unsigned char *hash)
 
 int token_check(struct tokens *t, const char *token, struct identity *identity)
 {
-	unsigned char hash[crypto_generichash_BYTES];
+	unsigned char hash[crypto_shorthash_siphashx24_BYTES];
 	size_t len = strlen(token);
 	time_t now = time(NULL);
 	if (len > TOKEN_MAX)
 		return EACCES;
-	crypto_generichash(hash, sizeof hash, (const unsigned char *)token, len, t->key, sizeof t->key);
+	/* Keyed, with a key that nobody outside can learn: no other token can be made to fall on the same 128 bits. */
+	crypto_shorthash_siphashx24(hash, (const unsigned char *)token, len, t->cache_key);
 	struct cached *set = cache_set(t, hash), *victim = set;
 	for (size_t i = 0; i < CACHE_WAYS; i++) {
 		if (set[i].identity.expires_at > now && memcmp(set[i].hash, hash, sizeof hash) == 0) {

@@ -1,5 +1,6 @@
 #include "mgmtd/trace.h"
 
+#include "mgmtd/answer.h"
 #include "mgmtd/message.h"
 #include "mgmtd/model.h"
 #include "mgmtd/problem.h"
@@ -319,7 +320,7 @@ static bool take_query(struct request *r, struct trace *t)
 	t->limit = (size_t)request_query_number(r, Q_LIMIT);
 	t->since = (uint64_t)request_query_number(r, Q_SINCE);
 	t->forward = request_query_given(r, Q_SINCE) || cursor;
-	if (choose(&t->as_text, r->head.accept) != 0) {
+	if (choose(&t->as_text, r->head.accept.value) != 0) {
 		answer_problem(r, 406, NULL, NULL, "the trace is had as application/json or text/plain");
 		return false;
 	}

@@ -28,19 +28,23 @@ struct watch {
 	bool running;
 	_Atomic bool stopping, removed;
 	_Atomic uint64_t newest;	/* generation published last */
+	struct waiters waiters;
 	pthread_mutex_t lock;		/* what follows */
-	struct waiter *waiters;
-	bool cancelled;
 	struct published published[PUBLISHED_HELD];	/* in turn */
 	size_t published_count;
 	/* the thread's own */
-	uint64_t next_command, event_cursor;
+	uint64_t event_cursor;
 	int64_t next_tick_ms;
 };
 
 struct core *watch_core(struct watch *w)
 {
 	return w->core;
+}
+
+struct waiters *watch_waiters(struct watch *w)
+{
+	return &w->waiters;
 }
 
 struct census *watch_census(struct watch *w)
@@ -85,7 +89,8 @@ static bool listeners_hook(void *arg, char *names, size_t size)
 static bool switch_up_hook(void *arg)
 {
 	struct watch *w = arg;
-	return core_state(w->core) == CORE_UP;
+	enum core_state state = core_state(w->core);
+	return state == CORE_UP || state == CORE_STARTING;
 }
 
 void watch_hooks(struct watch *w, struct writer_hooks *hooks)
@@ -125,172 +130,6 @@ uint64_t watch_applied_revision(struct watch *w)
 	}
 	pthread_mutex_unlock(&w->lock);
 	return revision;
-}
-
-/* ------------------------------------------------------------------ waiters */
-
-static void add(struct watch *w, struct waiter *waiter)
-{
-	waiter->error = 0;
-	pthread_mutex_lock(&w->lock);
-	bool cancelled = w->cancelled;
-	if (!cancelled) {
-		waiter->next = w->waiters;
-		w->waiters = waiter;
-	}
-	pthread_mutex_unlock(&w->lock);
-	if (cancelled) {
-		waiter->error = ECANCELED;
-		waiter->done(waiter);
-	} else {
-		poke(w);
-	}
-}
-
-void watch_wait_applied(struct watch *w, struct waiter *waiter, uint64_t generation, int64_t timeout_ms)
-{
-	waiter->what = WAIT_APPLIED;
-	waiter->generation = generation;
-	waiter->deadline_ms = time_monotonic_ms() + timeout_ms;
-	add(w, waiter);
-}
-
-void watch_refresh(struct watch *w, struct waiter *waiter, uint32_t id, uint64_t incarnation, int64_t outcome_ms)
-{
-	waiter->what = WAIT_SEND;
-	waiter->generation = atomic_load(&w->newest);
-	waiter->id = id;
-	waiter->incarnation = incarnation;
-	waiter->to_the_end = outcome_ms > 0;
-	waiter->timeout_ms = outcome_ms;
-	waiter->deadline_ms = time_monotonic_ms() + WATCH_COMMAND_MS;
-	add(w, waiter);
-}
-
-/* Each of these says: is it done?  waiter->error is set then. */
-
-static bool applied_done(struct watch *w, struct waiter *waiter)
-{
-	return core_applied(w->core, waiter->generation) != APPLIED_PENDING;
-}
-
-static bool send_done(struct watch *w, struct waiter *waiter)
-{
-	waiter->command = ++w->next_command;
-	const struct control_request request = { .id = waiter->command, .command = CONTROL_REFRESH, .kind = KIND_REGISTRATION,
-	                                         .object = waiter->id, .incarnation = waiter->incarnation };
-	/* It must know the object first; a bell for that is on its way. */
-	if (core_state(w->core) == CORE_STARTING || core_applied(w->core, waiter->generation) == APPLIED_PENDING)
-		return false;
-	int e = core_send(w->core, &request);
-	if (e == EAGAIN)
-		return false;	/* its socket is full: try again until the deadline */
-	waiter->what = WAIT_REPLY;
-	waiter->error = e ? ECONNREFUSED : 0;
-	return e != 0;
-}
-
-static bool outcome_done(struct watch *w, struct waiter *waiter)
-{
-	struct registration_status status;
-	int e = core_status(w->core, KIND_REGISTRATION, waiter->id, &status);
-	if (core_state(w->core) != CORE_UP) {
-		waiter->error = ECONNREFUSED;
-		return true;
-	}
-	if (e)
-		return false;
-	return status.incarnation != waiter->incarnation || status.attempts_done >= waiter->attempt;
-}
-
-static bool is_done(struct watch *w, struct waiter *waiter, int64_t now)
-{
-	bool done = false;
-	if (waiter->what == WAIT_APPLIED)
-		done = applied_done(w, waiter);
-	else if (waiter->what == WAIT_SEND)
-		done = send_done(w, waiter);
-	else if (waiter->what == WAIT_OUTCOME)
-		done = outcome_done(w, waiter);
-	if (!done && now >= waiter->deadline_ms) {
-		waiter->error = waiter->what == WAIT_OUTCOME ? ETIME : ETIMEDOUT;
-		done = true;
-	}
-	return done;
-}
-
-/* Takes the waiters that test() says are done off the list and tells them. */
-static void tell(struct watch *w, bool (*test)(struct watch *w, struct waiter *waiter, int64_t arg), int64_t arg)
-{
-	struct waiter *done = NULL;
-	pthread_mutex_lock(&w->lock);
-	for (struct waiter **p = &w->waiters; *p;) {
-		struct waiter *waiter = *p;
-		if (test(w, waiter, arg)) {
-			*p = waiter->next;
-			waiter->next = done;
-			done = waiter;
-		} else {
-			p = &waiter->next;
-		}
-	}
-	pthread_mutex_unlock(&w->lock);
-	while (done) {
-		struct waiter *next = done->next;
-		done->done(done);
-		done = next;
-	}
-}
-
-static bool is_cancelled(struct watch *w, struct waiter *waiter, int64_t arg)
-{
-	(void)w;
-	(void)arg;
-	waiter->error = ECANCELED;
-	return true;
-}
-
-void watch_cancel(struct watch *w)
-{
-	pthread_mutex_lock(&w->lock);
-	w->cancelled = true;
-	pthread_mutex_unlock(&w->lock);
-	tell(w, is_cancelled, 0);
-}
-
-/* The switch went away: what it was asked it will not answer. */
-static bool is_orphaned(struct watch *w, struct waiter *waiter, int64_t arg)
-{
-	(void)w;
-	(void)arg;
-	waiter->error = ECONNREFUSED;
-	return waiter->what == WAIT_REPLY || waiter->what == WAIT_OUTCOME;
-}
-
-static bool is_answered(struct watch *w, struct waiter *waiter, int64_t arg)
-{
-	const struct control_reply *reply = (const struct control_reply *)(intptr_t)arg;
-	(void)w;
-	if (waiter->what != WAIT_REPLY || waiter->command != reply->id)
-		return false;
-	waiter->error = reply->error;
-	if (reply->error || !waiter->to_the_end)
-		return true;
-	waiter->what = WAIT_OUTCOME;
-	waiter->attempt = reply->attempt;
-	waiter->deadline_ms = time_monotonic_ms() + waiter->timeout_ms;
-	return false;
-}
-
-static int64_t nearest_deadline(struct watch *w)
-{
-	int64_t nearest = w->next_tick_ms;
-	pthread_mutex_lock(&w->lock);
-	for (const struct waiter *waiter = w->waiters; waiter; waiter = waiter->next)
-		if (waiter->deadline_ms < nearest)
-			nearest = waiter->deadline_ms;
-	pthread_mutex_unlock(&w->lock);
-	return nearest;
 }
 
 /* ------------------------------------------------------------------ what the switch tells */
@@ -369,7 +208,7 @@ static void tick(struct watch *w, bool first)
 	if (news & CORE_STATE_CHANGED) {
 		publish_core(w);
 		if (core_state(w->core) == CORE_DOWN || core_state(w->core) == CORE_MISMATCH)
-			tell(w, is_orphaned, 0);
+			waiters_orphan(&w->waiters);
 	}
 	events_tick(w->events);
 	w->next_tick_ms = time_monotonic_ms() + TICK_MS;
@@ -384,7 +223,7 @@ static void receive(struct watch *w)
 		if (e == EBADMSG)
 			continue;
 		if (e == EPIPE) {
-			tell(w, is_orphaned, 0);
+			waiters_orphan(&w->waiters);
 			tick(w, false);
 		}
 		if (e)
@@ -392,7 +231,7 @@ static void receive(struct watch *w)
 		if (core_state(w->core) != CORE_UP)
 			w->next_tick_ms = 0;	/* it has begun to live */
 		if (size == sizeof packet.reply)
-			tell(w, is_answered, (int64_t)(intptr_t)&packet.reply);
+			waiters_reply(&w->waiters, &packet.reply);
 	}
 }
 
@@ -409,7 +248,7 @@ static void *watch_switch(void *arg)
 	pthread_setname_np(pthread_self(), "watch");
 	tick(w, true);
 	while (!atomic_load(&w->stopping)) {
-		int64_t wait = nearest_deadline(w) - time_monotonic_ms();
+		int64_t wait = waiters_deadline(&w->waiters, w->next_tick_ms) - time_monotonic_ms();
 		struct pollfd fds[] = { { .fd = w->bell, .events = POLLIN }, { .fd = core_control(w->core), .events = POLLIN } };
 		poll(fds, 2, wait > 0 ? (int)wait : 0);
 		if (fds[0].revents)
@@ -422,7 +261,7 @@ static void *watch_switch(void *arg)
 			census_forget_removed(w->census);
 		census_take_changes(w->census);
 		take_events(w, true);
-		tell(w, is_done, time_monotonic_ms());
+		waiters_look(&w->waiters);
 	}
 	return NULL;
 }
@@ -445,6 +284,7 @@ int watch_open(struct watch **out, const char *run, struct events *events, struc
 		return e;
 	}
 	pthread_mutex_init(&w->lock, NULL);
+	waiters_init(&w->waiters, w->core, w->bell, &w->newest);
 	*out = w;
 	return 0;
 }
@@ -482,6 +322,7 @@ void watch_close(struct watch *w)
 	census_close(w->census);
 	core_close(w->core);
 	close(w->bell);
+	waiters_end(&w->waiters);
 	pthread_mutex_destroy(&w->lock);
 	free(w);
 }

@@ -1,5 +1,6 @@
 #include "mgmtd/write.h"
 
+#include "mgmtd/answer.h"
 #include "mgmtd/change.h"
 #include "mgmtd/watch.h"
 #include "mgmtd/writer.h"
@@ -82,7 +83,8 @@ static void answer_written(struct request *r)
 	struct write *write = r->work;
 	struct change *change = write->change;
 	if (r->error) {
-		answer_problem(r, 503, NULL, NULL, r->error == EAGAIN ? "too many changes wait already; try again" : "mgmtd is stopping");
+		answer_problem(r, 503, NULL, NULL,
+		               r->error == EAGAIN ? "too many changes wait already; try again" : "mgmtd is stopping");
 		return;
 	}
 	if (change->status >= 300) {
@@ -97,7 +99,8 @@ static void answer_written(struct request *r)
 	}
 	request_wait(r, answer_done);
 	write->waiter = (struct waiter){ .done = switch_acted, .arg = r };
-	watch_wait_applied(r->daemon->watch, &write->waiter, change->generation, request_query_number(r, Q_TIMEOUT) * 1000);
+	waiter_applied(watch_waiters(r->daemon->watch), &write->waiter, change->generation,
+	               request_query_number(r, Q_TIMEOUT) * 1000);
 }
 
 /* ------------------------------------------------------------------ the request */
@@ -131,7 +134,7 @@ static bool take_comment(struct request *r, struct change *change)
 
 static bool refuse_unconditional(struct request *r)
 {
-	if (!r->daemon->options.require_if_match || !(r->route->flags & ROUTE_CONDITIONAL) || r->head.if_match || r->head.if_none_match)
+	if (!r->daemon->options.require_if_match || !(r->route->flags & ROUTE_CONDITIONAL) || r->head.if_match.value || r->head.if_none_match.value)
 		return false;
 	answer_problem(r, 428, NULL, NULL, "say with If-Match which state the change is meant for (or If-None-Match: * to create)");
 	return true;
@@ -139,7 +142,7 @@ static bool refuse_unconditional(struct request *r)
 
 static bool refuse_none_match(struct request *r)
 {
-	if (!r->head.if_none_match || strcmp(r->head.if_none_match, "*") == 0)
+	if (!r->head.if_none_match.value || strcmp(r->head.if_none_match.value, "*") == 0)
 		return false;
 	answer_problem(r, 400, NULL, NULL, "If-None-Match of a write can only be * (create, but do not replace)");
 	return true;
@@ -157,8 +160,8 @@ static void submit(struct request *r, struct change *change)
 	r->work = write;
 	r->work_free = write_free;
 	change->dry_run = request_query_number(r, Q_DRY_RUN) != 0;
-	change->if_match = copy(r->head.if_match, &failed);
-	change->if_none_match = r->head.if_none_match != NULL;
+	change->if_match = copy(r->head.if_match.value, &failed);
+	change->if_none_match = r->head.if_none_match.value != NULL;
 	change->actor = copy(r->identity.username, &failed);
 	change->address = copy(r->address, &failed);
 	change->request_id = copy(request_id(r), &failed);

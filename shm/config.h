@@ -67,10 +67,10 @@ void config_reader_close(struct config_reader *r);
  * which is then opened.
  * Gives:  *snap, valid until the next config_refresh() or config_idle() of this reader; *changed (may be NULL) = it is
  *         not the one taken last.
- * Errors: as config_reader_open(), when the new file cannot be used or the root is damaged.  *snap is then left alone, and
- *         the snapshot taken last, if there is one, stays pinned and valid.  It is tried again once a second; the calls
- *         between give the old snapshot and 0. */
-int config_refresh(struct config_reader *r, const struct snapshot **snap, bool *changed, struct shm_why *why);
+ * Errors: EINVAL the root is damaged; as config_reader_open() the new file cannot be used, which is tried once a second,
+ *         the calls between give the old snapshot and 0.  *snap is then left alone, and the snapshot taken last, if there
+ *         is one, stays pinned and valid. */
+static inline int config_refresh(struct config_reader *r, const struct snapshot **snap, bool *changed, struct shm_why *why);
 
 /* Before blocking with nothing to do: an idle reader holds no pages. */
 void config_idle(struct config_reader *r);
@@ -94,5 +94,23 @@ void config_rejected(struct config_reader *r, uint64_t generation);
  *   const struct sip_parameters *snapshot_parameters(const struct snapshot *snap);	all zero when never published
  *   const struct record *snapshot_record(const struct snapshot *snap, enum kind_id kind, uint32_t id);	or NULL */
 const struct record *snapshot_find(const struct snapshot *snap, enum kind_id kind, const char *name);	/* or NULL */
+
+/* ------------------------------------------------------------------ inline: before every message */
+
+int config_refresh_slowly(struct config_reader *r, const struct snapshot **snap, bool *changed, struct shm_why *why);
+
+static inline int config_refresh(struct config_reader *r, const struct snapshot **snap, bool *changed, struct shm_why *why)
+{
+	const struct reader_front *front = (const struct reader_front *)r;
+
+	/* Relaxed is enough to see that nothing moved: what the word names was acquired when it was taken. */
+	if (!front->pinned || atomic_load_explicit(&front->header->root, memory_order_relaxed) != front->root_word ||
+	    atomic_load_explicit(&front->header->superseded, memory_order_relaxed))
+		return config_refresh_slowly(r, snap, changed, why);
+	*snap = &front->snap;
+	if (changed)
+		*changed = false;
+	return 0;
+}
 
 #endif

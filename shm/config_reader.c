@@ -11,16 +11,13 @@
 #define IDLES_PER_LOOK 16	/* how often going idle looks at the clock */
 
 struct config_reader {
-	struct snapshot snap;		/* taken last; root NULL = none yet */
+	struct reader_front front;	/* first: config_refresh() looks at it inline */
 	struct shm_map map;
-	const struct config_header *header;
 	uint32_t npages;		/* as checked when it was opened */
 	uint32_t serial;
-	uint64_t root_word;		/* of snap */
 	struct readers *readers;
 	struct reader_slot *slot;
 	uint32_t slot_number;
-	bool pinned;
 	bool fresh;			/* nothing of this lineage was acted on yet */
 	uint32_t lineages;		/* how often the lineage changed */
 	bool renamed;			/* DIR/config is another file now */
@@ -104,9 +101,9 @@ int config_reader_open(struct config_reader **out, const char *dir, enum reader_
 		goto out;
 	}
 	r->map = a.map;
-	r->header = a.map.base;
+	r->front.header = a.map.base;
 	r->npages = a.npages;
-	r->serial = r->header->serial & 0xffffff;
+	r->serial = r->front.header->serial & 0xffffff;
 	r->readers = a.readers;
 	r->slot_number = a.slot_number;
 	r->slot = &a.readers->file->slot[a.slot_number];
@@ -145,23 +142,23 @@ static int take_root(struct config_reader *r, struct shm_why *why)
 	uint64_t word;
 	int error = 0;
 
-	if (!r->pinned)
-		readers_pin(r->slot, pin_of(r, atomic_load_explicit(&r->header->root, memory_order_relaxed)));
+	if (!r->front.pinned)
+		readers_pin(r->slot, pin_of(r, atomic_load_explicit(&r->front.header->root, memory_order_relaxed)));
 	/* Pairs with the release store in config_publish(). */
-	word = atomic_load_explicit(&r->header->root, memory_order_acquire);
-	if (word != r->root_word || !r->snap.root) {
-		r->snap.everything_is_new = r->fresh;
-		error = snapshot_take(&r->snap, r->header, r->npages, word, r->dir, why);
+	word = atomic_load_explicit(&r->front.header->root, memory_order_acquire);
+	if (word != r->front.root_word || !r->front.snap.root) {
+		r->front.snap.everything_is_new = r->fresh;
+		error = snapshot_take(&r->front.snap, r->front.header, r->npages, word, r->dir, why);
 	}
 	if (error) {
-		if (!r->pinned)
+		if (!r->front.pinned)
 			readers_move_pin(r->slot, PIN_IDLE);
 		return error;
 	}
-	r->root_word = word;
-	if (r->pinned)
+	r->front.root_word = word;
+	if (r->front.pinned)
 		readers_move_pin(r->slot, pin_of(r, word));
-	r->pinned = true;
+	r->front.pinned = true;
 	return 0;
 }
 
@@ -181,15 +178,15 @@ static int reopen(struct config_reader *r, struct shm_why *why)
 	if (!same_readers && (error = claim_slot(&a, r->dir, r->role, why)) != 0)
 		goto out;
 	r->map = a.map;
-	r->header = a.map.base;
+	r->front.header = a.map.base;
 	r->npages = a.npages;
-	r->serial = r->header->serial & 0xffffff;
-	if (memcmp(r->header->lineage, former.header->lineage, SHM_ID_LEN) != 0) {
+	r->serial = r->front.header->serial & 0xffffff;
+	if (memcmp(r->front.header->lineage, former.front.header->lineage, SHM_ID_LEN) != 0) {
 		r->fresh = true;
 		r->lineages++;
 	}
-	r->pinned = r->renamed = false;
-	r->root_word = 0;
+	r->front.pinned = r->renamed = false;
+	r->front.root_word = 0;
 	if (!same_readers) {
 		r->readers = a.readers;
 		r->slot_number = a.slot_number;
@@ -212,35 +209,28 @@ out:
 
 static bool superseded(const struct config_reader *r)
 {
-	/* Acquire pairs with the release store in supersede() of draft.c: the rename is done. */
-	return r->renamed || atomic_load_explicit(&r->header->superseded, memory_order_acquire);
+	/* Acquire pairs with the release stores in draft.c: the rename is done. */
+	return r->renamed || atomic_load_explicit(&r->front.header->superseded, memory_order_acquire);
 }
 
-int config_refresh(struct config_reader *r, const struct snapshot **snap, bool *changed, struct shm_why *why)
+int config_refresh_slowly(struct config_reader *r, const struct snapshot **snap, bool *changed, struct shm_why *why)
 {
-	uint64_t before = r->root_word;
+	uint64_t before = r->front.root_word;
 	uint32_t lineage = r->lineages;
 	int error = 0, refused = 0;
 
-	/* Relaxed is enough to see that nothing moved: what the word names was acquired when it was taken. */
-	if (r->pinned && atomic_load_explicit(&r->header->root, memory_order_relaxed) == before && !superseded(r)) {
-		*snap = &r->snap;
-		if (changed)
-			*changed = false;
-		return 0;
-	}
 	if (superseded(r) && coarse_ms() >= r->retry_at) {
 		refused = reopen(r, why);
 		if (refused)
 			r->retry_at = coarse_ms() + RETRY_MS;
 	}
-	if (refused || !r->pinned || atomic_load_explicit(&r->header->root, memory_order_relaxed) != r->root_word)
+	if (refused || !r->front.pinned || atomic_load_explicit(&r->front.header->root, memory_order_relaxed) != r->front.root_word)
 		error = take_root(r, refused ? NULL : why);
 	if (error || refused)
 		return refused ? refused : error;
-	*snap = &r->snap;
+	*snap = &r->front.snap;
 	if (changed)
-		*changed = r->root_word != before || r->lineages != lineage;
+		*changed = r->front.root_word != before || r->lineages != lineage;
 	return 0;
 }
 
@@ -261,14 +251,14 @@ static void look_at_name(struct config_reader *r)
 void config_idle(struct config_reader *r)
 {
 	readers_move_pin(r->slot, PIN_IDLE);
-	r->pinned = false;
+	r->front.pinned = false;
 	if (++r->idles % IDLES_PER_LOOK == 0)
 		look_at_name(r);
 }
 
 void config_applied(struct config_reader *r, uint64_t generation)
 {
-	r->fresh = r->snap.everything_is_new = false;
+	r->fresh = r->front.snap.everything_is_new = false;
 	/* Release: acted on comes before applied.  Pairs with the acquire in readers_core(). */
 	atomic_store_explicit(&r->slot->applied, generation, memory_order_release);
 }

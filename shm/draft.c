@@ -150,7 +150,7 @@ static void supersede(int fd)
 	if (header == MAP_FAILED)
 		return;
 	config_shape(&shape);
-	/* Release: whoever sees it finds the new file under the name.  Pairs with the acquire in config_refresh(). */
+	/* Release: whoever sees it finds the new file under the name.  Pairs with the acquire in superseded(). */
 	if (header->block.magic == shape.magic)
 		atomic_store_explicit(&header->superseded, 1, memory_order_release);
 	munmap(header, CONFIG_PAGE);

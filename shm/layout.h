@@ -86,8 +86,8 @@ struct config_header {
 	uint8_t readers_uuid[SHM_ID_LEN];	/* of the `readers` file whose pins the writer honours */
 	uint64_t hash_seed[2];		/* of the name index */
 	uint8_t reserved0[72];
-	_Atomic uint64_t root;		/* release by the writer; acquire in config_refresh() */
-	_Atomic uint32_t superseded;	/* release after the rename; acquire in config_refresh() */
+	_Atomic uint64_t root;		/* release by the writer; acquire in take_root() */
+	_Atomic uint32_t superseded;	/* release after the rename; acquire in superseded() */
 	uint8_t reserved1[52];
 	_Atomic int64_t heartbeat_ms;	/* CLOCK_MONOTONIC, each second; relaxed, nothing hangs on it */
 	uint8_t reserved2[CONFIG_PAGE - 328];
@@ -140,6 +140,7 @@ struct config_leaf {
 	uint8_t reserved[CONFIG_PAGE_HEAD - 12];
 	uint8_t records[CONFIG_PAGE - CONFIG_PAGE_HEAD];
 };
+_Static_assert(offsetof(struct config_leaf, records) == CONFIG_PAGE_HEAD, "drawn above");
 _Static_assert(sizeof(struct config_leaf) == CONFIG_PAGE, "a leaf is one page");
 
 struct config_bucket {

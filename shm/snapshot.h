@@ -23,6 +23,14 @@ struct snapshot {
 	uint64_t hash_seed[2];
 };
 
+/* What config_refresh() looks at to find that nothing moved. */
+struct reader_front {
+	struct snapshot snap;		/* taken last; root NULL = none yet */
+	const struct config_header *header;
+	uint64_t root_word;		/* that snap is of */
+	bool pinned;
+};
+
 /* Address of a page, NULL when the word names none or one outside the file. */
 static inline const void *snapshot_page(const struct snapshot *snap, uint64_t word)
 {

@@ -32,6 +32,23 @@ static bool local_address(int fd, union address *local)
 	return true;
 }
 
+/* A socket that sends datagrams to named addresses is a listener's, and stays until the end: asked once. */
+static bool listener_address(int fd, union address *local)
+{
+	static union address known[1024];
+	const size_t room = sizeof known / sizeof known[0];
+
+	if ((size_t)fd < room && known[fd].family != AF_UNSPEC) {
+		*local = known[fd];
+		return true;
+	}
+	if (!local_address(fd, local))
+		return false;
+	if ((size_t)fd < room)
+		known[fd] = *local;
+	return true;
+}
+
 static bool remote_address(int fd, const struct msghdr *message, union address *remote, bool *stream)
 {
 	union address raw;
@@ -59,7 +76,8 @@ static void record(int fd, const struct msghdr *message, size_t length, enum tra
 	bool stream;
 	size_t n = 0;
 
-	if (!local_address(fd, &local) || !remote_address(fd, message, &remote, &stream))
+	if (!remote_address(fd, message, &remote, &stream) ||
+	    !(stream ? local_address(fd, &local) : listener_address(fd, &local)))
 		return;
 	if (length > sizeof joined)
 		length = sizeof joined;

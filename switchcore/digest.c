@@ -71,8 +71,11 @@ static int hash(char hex[HEX_MAX], enum digest_algorithm algorithm, ...)
 	EVP_MD_CTX_free(context);
 	if (!ok)
 		return EIO;
-	for (unsigned i = 0; i < len; i++)
-		snprintf(hex + 2 * i, 3, "%02x", raw[i]);
+	for (unsigned i = 0; i < len; i++) {
+		hex[2 * i] = "0123456789abcdef"[raw[i] >> 4];
+		hex[2 * i + 1] = "0123456789abcdef"[raw[i] & 15];
+	}
+	hex[2 * len] = '\0';
 	return 0;
 }
 
@@ -99,8 +102,15 @@ static void add(struct text *text, const char *format, ...)
 static void add_quoted(struct text *text, const char *name, const char *value)
 {
 	add(text, "%s=\"", name);
-	for (; *value; value++)
-		add(text, *value == '"' || *value == '\\' ? "\\%c" : "%c", *value);
+	for (; *value && text->left > 2; value++) {
+		if (*value == '"' || *value == '\\') {
+			*text->at++ = '\\';
+			text->left--;
+		}
+		*text->at++ = *value;
+		text->left--;
+	}
+	text->full = text->full || *value;
 	add(text, "\"");
 }
 

@@ -27,14 +27,22 @@ static uint64_t clock_us(clockid_t id)
 	return (uint64_t)t.tv_sec * SECOND_US + (uint64_t)t.tv_nsec / 1000;
 }
 
+static uint64_t now_us, wall_us;
+
+void loop_refresh_clock(void)
+{
+	now_us = clock_us(CLOCK_MONOTONIC);
+	wall_us = clock_us(CLOCK_REALTIME);
+}
+
 uint64_t loop_now(void)
 {
-	return clock_us(CLOCK_MONOTONIC);
+	return now_us;
 }
 
 uint64_t loop_wall(void)
 {
-	return clock_us(CLOCK_REALTIME);
+	return wall_us;
 }
 
 int loop_create(struct loop **loop)
@@ -43,6 +51,7 @@ int loop_create(struct loop **loop)
 
 	if (!l)
 		return ENOMEM;
+	loop_refresh_clock();
 	if (su_init() != 0 || !(l->root = su_root_create(NULL))) {
 		free(l);
 		return ENOMEM;
@@ -78,6 +87,7 @@ static int woken(su_root_magic_t *magic, su_wait_t *wait, su_wakeup_arg_t *arg)
 
 	(void)magic;
 	(void)wait;
+	loop_refresh_clock();
 	watch->readable(watch->arg);
 	return 0;
 }
@@ -111,11 +121,15 @@ void loop_unwatch(struct loop_watch *watch)
 
 void loop_step(struct loop *loop, uint64_t until)
 {
-	uint64_t now = loop_now(), next = timers_next(&loop->timers);
-	uint64_t wait;
+	uint64_t next = timers_next(&loop->timers);
+	uint64_t now, wait;
+
+	loop_refresh_clock();
+	now = loop_now();
 
 	if (next < until)
 		until = next;
 	wait = until > now ? (until - now + 999) / 1000 : 0;	/* never early */
 	su_root_step(loop->root, (su_duration_t)(wait > 60000 ? 60000 : wait));
+	loop_refresh_clock();
 }

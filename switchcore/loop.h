@@ -20,7 +20,9 @@ void loop_unwatch(struct loop_watch *watch);	/* before fd is closed; NULL is all
  * to timers_run(). */
 void loop_step(struct loop *loop, uint64_t until);
 
+/* The time of the event being handled: looked up once for each. */
 uint64_t loop_now(void);	/* µs, monotonic; for every deadline */
 uint64_t loop_wall(void);	/* µs since the epoch; for people */
+void loop_refresh_clock(void);	/* an event begins */
 
 #endif

@@ -1,5 +1,6 @@
 /* switchcore: the SIP process.  Opens everything, turns the loop, stops cleanly. */
 #include "capture.h"
+#include "chance.h"
 #include "control.h"
 #include "follow.h"
 #include "log.h"
@@ -11,6 +12,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -22,9 +24,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <openssl/rand.h>
-
 #define HEARTBEAT_US (SECOND_US / 2)
+/* Status news are told at once, but in a busy time only so often. */
+#define RING_US 2000
+/* After so many requests at once the heap is full of holes; given back to the system when all is quiet again. */
+#define BURST_REQUESTS 40
+#define TRIM_US (60 * SECOND_US)
 
 struct core {
 	struct options options;
@@ -43,7 +48,9 @@ struct core {
 	struct follow *follow;
 	struct control *control;
 	bool stop, hurry;
-	uint64_t heartbeat_at, tick_at;
+	bool news;			/* not told yet */
+	bool burst;			/* since the heap was trimmed */
+	uint64_t heartbeat_at, tick_at, ring_at, trim_at;
 };
 
 /* ------------------------------------------------------------------ the world of the registrations */
@@ -62,12 +69,8 @@ static uint64_t world_wall(void *arg)
 
 static uint32_t world_random(void *arg)
 {
-	uint32_t value = 0;
-
 	(void)arg;
-	if (RAND_bytes((unsigned char *)&value, sizeof value) != 1)
-		log_error("switchcore: no random numbers");
-	return value;
+	return chance_word();
 }
 
 static const struct listener *world_listener(void *arg, const char *name, int32_t transport, sa_family_t family)
@@ -150,6 +153,7 @@ static void before_message(void *arg)
 {
 	struct core *core = arg;
 
+	loop_refresh_clock();
 	if (core->follow)
 		follow_look(core->follow);
 }
@@ -332,6 +336,19 @@ static void say_ready(const struct core *core)
 
 /* ------------------------------------------------------------------ turning */
 
+static void trim_heap(struct core *core)
+{
+	uint32_t in_flight = pacing_in_flight(core->pacing);
+
+	if (in_flight >= BURST_REQUESTS)
+		core->burst = true;
+	if (!core->burst || in_flight > 0 || loop_now() < core->trim_at)
+		return;
+	malloc_trim(0);
+	core->burst = false;
+	core->trim_at = loop_now() + TRIM_US;
+}
+
 static void tick(struct core *core)
 {
 	uint64_t now = loop_now();
@@ -344,8 +361,19 @@ static void tick(struct core *core)
 		follow_tick(core->follow);
 		control_tick(core->control);
 		report_tick(core->report);
+		trim_heap(core);
 		core->tick_at = now + SECOND_US;
 	}
+}
+
+static void tell_news(struct core *core)
+{
+	core->news = report_take_news(core->report) || core->news;
+	if (!core->news || loop_now() < core->ring_at)
+		return;
+	control_ring_all(core->control);
+	core->news = false;
+	core->ring_at = loop_now() + RING_US;
 }
 
 static void turn(struct core *core, uint64_t deadline)
@@ -357,6 +385,8 @@ static void turn(struct core *core, uint64_t deadline)
 		until = next;
 	if (deadline < until)
 		until = deadline;
+	if (core->news && core->ring_at < until)
+		until = core->ring_at;
 	follow_idle(core->follow);
 	loop_step(core->loop, until);
 	follow_look(core->follow);
@@ -364,8 +394,7 @@ static void turn(struct core *core, uint64_t deadline)
 	pacing_run(core->pacing, loop_now());
 	sip_turn(core->sip);
 	tick(core);
-	if (report_take_news(core->report))
-		control_ring_all(core->control);
+	tell_news(core);
 }
 
 static void stop(struct core *core)
@@ -380,8 +409,7 @@ static void stop(struct core *core)
 	pacing_run(core->pacing, loop_now());
 	while (!registrations_stopped(core->registrations) && loop_now() < deadline && !core->stop)
 		turn(core, deadline);
-	if (report_take_news(core->report))
-		control_ring_all(core->control);
+	control_ring_all(core->control);
 	left = registrations_unconfirmed(core->registrations);
 	if (left)
 		log_warning("switchcore: stopped; the removal of %" PRIu64 " bindings was not confirmed", left);

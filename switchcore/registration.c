@@ -75,8 +75,11 @@ const struct account *registration_account(const struct registration *r)
 void registration_call_id(const struct registration *r, char text[REGISTRATION_CALL_ID_MAX])
 {
 	size_t n = (size_t)snprintf(text, REGISTRATION_CALL_ID_MAX, "%08x-", r->id);
-	for (size_t i = 0; i < sizeof r->unique; i++, n += 2)
-		snprintf(text + n, 3, "%02x", r->unique[i]);
+	for (size_t i = 0; i < sizeof r->unique; i++) {
+		text[n++] = "0123456789abcdef"[r->unique[i] >> 4];
+		text[n++] = "0123456789abcdef"[r->unique[i] & 15];
+	}
+	text[n] = '\0';
 }
 
 static bool may_be_bound(const struct registration *r)

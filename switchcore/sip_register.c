@@ -1,7 +1,7 @@
 /* REGISTER on the wire: writing it, its transaction, and the way from the stack's callback to a struct sip_answer. */
 #include "sip_stack.h"
 
-#include "log.h"
+#include "chance.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include <openssl/crypto.h>
-#include <openssl/rand.h>
 
 #ifndef TANDEM_VERSION
 #define TANDEM_VERSION "0"
@@ -94,17 +93,13 @@ static int add_credentials(msg_t *message, sip_t *sip, const struct sip_register
 
 	for (size_t i = 0; i < r->credential_count && !error; i++) {
 		struct sip_credential *credential = &r->credentials[i];
-		unsigned char random[8];
 		char cnonce[17], value[AUTHORIZATION_MAX];
 		struct digest_request request = {
 			.username = account_auth_username(r->account), .password = password, .method = "REGISTER",
 			.uri = uri, .cnonce = cnonce, .count = ++credential->count,
 		};
 		sip_header_t *header;
-		if (RAND_bytes(random, sizeof random) != 1)
-			return EIO;
-		for (size_t k = 0; k < sizeof random; k++)
-			snprintf(cnonce + 2 * k, 3, "%02x", random[k]);
+		chance_hex(cnonce, 16);
 		error = digest_answer(value, sizeof value, &credential->challenge, &request);
 		if (error)
 			break;

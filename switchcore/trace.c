@@ -1,11 +1,10 @@
 #include "trace.h"
 
-#include "loop.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #define MESSAGE_MAX 65536u
 #define PENDING_MAX 64u			/* connections with a message begun; the oldest is given up */
@@ -45,6 +44,15 @@ void trace_destroy(struct trace *trace)
 	free(trace);
 }
 
+/* Not the loop's: several messages may belong to one event. */
+static uint64_t wall_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
 static struct sockaddr_in6 mapped(const union address *address)
 {
 	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
@@ -61,7 +69,7 @@ static void put(struct trace *trace, enum trace_direction direction, enum trace_
                 const union address *local, const union address *remote, const char *bytes, size_t length)
 {
 	struct trace_header header = {
-		.at = loop_wall(), .length = (uint32_t)length, .direction = (uint8_t)direction, .transport = (uint8_t)transport,
+		.at = wall_us(), .length = (uint32_t)length, .direction = (uint8_t)direction, .transport = (uint8_t)transport,
 		.local = mapped(local), .remote = mapped(remote),
 	};
 

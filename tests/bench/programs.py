@@ -109,9 +109,9 @@ class Product(Lab):
             head += f"Authorization: Bearer {self.api().token}\r\n"
         return write_request(self.directory / path, head, body)
 
-    def user_agent_change(self, path="change"):
+    def user_agent_change(self, name="r######"):
         """A change of one registration that reaches the segment and sends nothing."""
-        return self.request(path, "PATCH", "/registrations/r######", {"user_agent": "bench/@@@@@@@@@@@@"})
+        return self.request("change", "PATCH", f"/registrations/{name}", {"user_agent": "bench/@@@@@@@@@@@@"})
 
     def memory(self, name):
         """Resident MiB: private, shared."""

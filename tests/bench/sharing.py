@@ -11,7 +11,7 @@ from table import Row
 
 def shared_memory(work):
     """What a message reads, what a change publishes; LMDB beside it."""
-    done = quietly(lambda: subprocess.run([TOOLS / "shm_bench"], capture_output=True, text=True, timeout=300, cwd=work))
+    done = quietly(lambda: subprocess.run([TOOLS / "shm_bench", "--json"], capture_output=True, text=True, timeout=300, cwd=work))
     if done.returncode != 0:
         raise RuntimeError(f"shm_bench ended with {done.returncode}: {done.stderr[:2000]}")
     rows = []

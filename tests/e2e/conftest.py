@@ -38,7 +38,8 @@ def lab(tmp_path):
 def quiet(tmp_path_factory):
     """Both daemons, shared by the tests of a module that leave no trace or use names of their own."""
     for lab in lab_for(tmp_path_factory.mktemp("quiet")):
-        yield lab.start("mgmtd", "switchcore")
+        lab.start("mgmtd", "switchcore").wait_switch()
+        yield lab
 
 
 @pytest.fixture

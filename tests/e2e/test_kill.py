@@ -93,7 +93,7 @@ def finish(lab, stream):
     until(lambda: api.get("/status")["registrations"]["by_state"]["registered"] == REGISTRATIONS, 10, "all registered")
     assert stream.watch.stop() == 0, stream.watch.ready_path.read_text()
     seen = int(stream.watch.ready_path.read_text().split()[0])
-    assert seen > ROUNDS and stream.count > ROUNDS, (seen, stream.count)
+    assert min(seen, stream.count) >= ROUNDS // 5, f"{stream.count} changes and {seen} snapshots prove little"
     lab.stop("mgmtd")
     assert verified(lab.state / "tandem.db") >= stream.count
     assert len([m for m in stream.registrar.registers() if m.expires == 0]) == 0
@@ -102,7 +102,7 @@ def finish(lab, stream):
 def kill_rounds(lab, stream, names):
     """names(): which to kill this time; it is started again at once."""
     for _ in range(ROUNDS):
-        time.sleep(random.uniform(0, 0.15))  # the moment of the kill is the random part
+        time.sleep(random.uniform(0, 0.25))  # the moment of the kill is the random part
         victims = names()
         others = [name for name in ("mgmtd", "switchcore") if name not in victims]
         pids = {name: lab.daemons[name].pid for name in others}

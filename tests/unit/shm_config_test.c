@@ -7,7 +7,8 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <sys/mman.h>
+#include <signal.h>
+#include <sys/wait.h>
 #include <cmocka.h>
 
 struct fixture {
@@ -624,6 +625,25 @@ static void pins_are_honoured_again_after_readers_was_removed_by_hand(void **sta
 		expect_record(f->snap, id, 49);
 }
 
+static void a_writer_whose_readers_pin_elsewhere_changes_nothing_in_their_file(void **state)
+{
+	struct fixture *f = *state;
+
+	open_writer(f, 100);
+	publish(f, 0, 50, 1);
+	open_reader(f);
+	refresh(f);
+	f->w->detached = true;		/* as when the replacement, after `readers` was removed, found no room */
+	publish(f, 0, 50, 2);
+	publish(f, 0, 50, 3);
+	publish(f, 0, 50, 4);
+	assert_false(f->w->detached);
+	for (uint32_t id = 0; id < 50; id++)
+		expect_record(f->snap, id, 1);
+	assert_true(refresh(f));
+	expect_record(f->snap, 0, 4);
+}
+
 static void a_reader_notices_that_both_files_were_replaced_while_no_writer_lived(void **state)
 {
 	struct fixture *f = *state;
@@ -770,6 +790,38 @@ static void more_readers_than_slots_are_refused(void **state)
 		config_reader_close(many[i]);
 }
 
+static void a_killed_reader_holds_nothing_after_the_next_tick(void **state)
+{
+	struct fixture *f = *state;
+	int ready[2], status;
+	char byte;
+	pid_t child;
+
+	open_writer(f, 100);
+	publish(f, 0, 10, 1);
+	assert_int_equal(pipe(ready), 0);
+	child = fork();
+	if (child == 0) {
+		/* A descriptor inherited from before the fork would hold the writer's lock: not our concern here, we only die. */
+		if (config_reader_open(&f->r, f->dir, READER_SWITCHCORE, &f->why) != 0 ||
+		    config_refresh(f->r, &f->snap, NULL, &f->why) != 0 || write(ready[1], "", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	publish(f, 0, 1, 2);
+	config_writer_tick(f->w);
+	assert_int_equal(f->w->pool->queue_length, 4);		/* root, parameters, directory, leaf of generation 1 */
+	kill(child, SIGKILL);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	config_writer_tick(f->w);
+	assert_int_equal(f->w->pool->queue_length, 0);
+	assert_int_equal(atomic_load(&f->w->readers->file->claimed), 0);
+	close(ready[0]);
+	close(ready[1]);
+}
+
 static void a_small_configuration_leaves_a_64_mib_tmpfs_half_empty(void **state)
 {
 	struct fixture *f = *state;
@@ -810,12 +862,14 @@ int main(void)
 		TEST(a_writer_killed_between_rename_and_superseded_is_finished_by_the_next),
 		TEST(a_file_removed_by_hand_is_made_again_and_readers_follow),
 		TEST(pins_are_honoured_again_after_readers_was_removed_by_hand),
+		TEST(a_writer_whose_readers_pin_elsewhere_changes_nothing_in_their_file),
 		TEST(a_reader_notices_that_both_files_were_replaced_while_no_writer_lived),
 		TEST(the_name_index_holds_many_names_through_growth_and_deletion),
 		TEST(names_full_of_collisions_still_fit),
 		TEST(ids_far_apart_cost_no_pages_between_them),
 		TEST(applied_and_rejected_reach_the_other_side),
 		TEST(more_readers_than_slots_are_refused),
+		TEST(a_killed_reader_holds_nothing_after_the_next_tick),
 		TEST(a_small_configuration_leaves_a_64_mib_tmpfs_half_empty),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
