@@ -135,7 +135,7 @@ $(BUILD)/tests/fuzz/register_%: $(BUILD)/obj/tests/fuzz/register_%.o $(SWITCH_TE
 	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(SWITCH_LIBS) -ldl
 
 fuzzers:
-	+$(MAKE) --no-print-directory CC="clang -Wno-unknown-warning-option" SAN=address,undefined,fuzzer-no-link BUILD=build/fuzz fuzz-programs
+	+$(MAKE) --no-print-directory CI= CC="clang -Wno-unknown-warning-option" SAN=address,undefined,fuzzer-no-link BUILD=build/fuzz fuzz-programs
 
 $(BUILD)/reference: $(BUILD)/obj/schema/tool/reference.o $(call objects,schema)
 	$(CC) $(LDFLAGS) -o $@ $^

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define GOT_MAX 300	/* bytes of a refused value that its sentence repeats */
+
 static void *slot_of(struct record *record, const struct field *field)
 {
 	return field->size ? (char *)record + field->offset : NULL;
@@ -26,7 +28,14 @@ static int refuse(const struct field *field, const json_t *value, const char *pr
 {
 	char *got = field->flags & SECRET ? NULL : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
 	bool numeric = field->type == FT_INT || field->type == FT_INT_OR_KEYWORD;
-	json_t *violation = problem_violation(errors, prefix, member, code, got ? "must be %s; got %.300s" : "must be %s",
+
+	if (got && strlen(got) > GOT_MAX) {	/* cut, but not in the middle of a character */
+		size_t len = GOT_MAX;
+		while ((got[len] & 0xc0) == 0x80)
+			len--;
+		got[len] = '\0';
+	}
+	json_t *violation = problem_violation(errors, prefix, member, code, got ? "must be %s; got %s" : "must be %s",
 	                                      must, got);
 
 	free(got);

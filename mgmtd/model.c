@@ -330,16 +330,11 @@ static int apply_one(struct model *m, struct object *object)
 	if (object->deleted) {
 		if ((old = objects_take(&m->live[kind], object->name))) {
 			m->by_id[kind][old->id] = NULL;
-			model_return_id(m, kind, old->id);
 			object_free(old);
 		}
+		model_return_id(m, kind, object->id);	/* also of one created in the same batch */
 		object_free(object);
 		return 0;
-	}
-	if ((old = objects_find(&m->live[kind], object->name)) && kind != KIND_PARAMETERS && old->id != object->id) {
-		/* deleted and created anew in one batch */
-		m->by_id[kind][old->id] = NULL;
-		model_return_id(m, kind, old->id);
 	}
 	if (set_by_id(m, object) || objects_put(&m->live[kind], object, &old))
 		return ENOMEM;
@@ -381,7 +376,7 @@ int model_loaded(struct model *m, uint64_t revision)
 			if (m->by_id[k][id] && m->ids[k].next == 0)
 				m->ids[k].next = (uint32_t)id + 1;
 			else if (!m->by_id[k][id] && m->ids[k].next)
-				model_return_id(m, k, (uint32_t)id);
+				model_return_id(m, (enum kind_id)k, (uint32_t)id);
 		}
 	}
 	return 0;

@@ -74,6 +74,15 @@ static void stage_parameter(struct stage *st, const struct operation *op, json_t
 	stage_put_mine(st, object);
 }
 
+/* A name keeps its id also when it was deleted a moment ago, in this change or another of the batch. */
+static uint32_t id_of_name(struct stage *st, const struct operation *op, const struct object *was)
+{
+	const struct object *mine = objects_find(&st->mine[op->kind->id], op->name);
+	const struct object *other = objects_find(&st->batch[op->kind->id], op->name);
+
+	return mine ? mine->id : other ? other->id : was ? was->id : model_take_id(st->model, op->kind->id);
+}
+
 static void stage_put(struct stage *st, const struct operation *op, const struct object *current, json_t *errors)
 {
 	struct object *object = object_new(op->kind, op->name);
@@ -97,7 +106,7 @@ static void stage_put(struct stage *st, const struct operation *op, const struct
 	}
 	object->document = json_dumps(document, JSON_COMPACT);
 	object->canonical = document;
-	object->id = current ? current->id : was ? was->id : model_take_id(st->model, op->kind->id);
+	object->id = current ? current->id : id_of_name(st, op, was);
 	object->incarnation = current ? current->incarnation : 0;	/* 0: the revision that comes of this */
 	stage_put_mine(st, object);
 }

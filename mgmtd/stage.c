@@ -16,12 +16,20 @@
 
 /* ------------------------------------------------------------------ the change at hand */
 
+/* Nobody but the change at hand knows the object: its id was taken for it. */
+static bool id_is_new(struct stage *st, const struct object *object)
+{
+	enum kind_id kind = object->kind->id;
+
+	return kind != KIND_PARAMETERS && !objects_find(&st->batch[kind], object->name) && !model_find(st->model, kind, object->name);
+}
+
 static void drop_mine(struct stage *st)
 {
 	for (size_t k = 0; k < KIND_COUNT; k++) {
 		for (size_t i = 0; i < st->mine[k].count; i++) {
 			struct object *object = st->mine[k].v[i];
-			if (k != KIND_PARAMETERS && !object->deleted && !stage_before(st, object->kind, object->name))
+			if (id_is_new(st, object))
 				model_return_id(st->model, (enum kind_id)k, object->id);
 		}
 		objects_free(&st->mine[k]);
@@ -41,7 +49,7 @@ static size_t drop_unchanged(struct stage *st)
 			const struct object *old = stage_before(st, object->kind, object->name);
 			bool same = object->deleted ? !old : old && strcmp(old->document, object->document) == 0;
 			object->old = old;
-			if (object->deleted && !old)	/* created and deleted again in one change-set */
+			if (object->deleted && id_is_new(st, object))	/* created and deleted again in one change-set */
 				model_return_id(st->model, (enum kind_id)k, object->id);
 			/* deleted and put again unchanged is a new incarnation */
 			if (same && (object->deleted || k == KIND_PARAMETERS || object->incarnation == old->incarnation)) {
@@ -261,9 +269,8 @@ static void return_ids(struct stage *st)
 {
 	for (size_t k = 0; k < KIND_COUNT; k++)
 		for (size_t i = 0; i < st->batch[k].count; i++) {
-			const struct object *object = st->batch[k].v[i], *live;
-			live = model_find(st->model, (enum kind_id)k, object->name);
-			if (k != KIND_PARAMETERS && !object->deleted && (!live || live->id != object->id))
+			const struct object *object = st->batch[k].v[i];
+			if (k != KIND_PARAMETERS && !model_find(st->model, (enum kind_id)k, object->name))
 				model_return_id(st->model, (enum kind_id)k, object->id);
 		}
 }

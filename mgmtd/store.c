@@ -21,7 +21,10 @@ enum statement {
 	SQL_PUT_SECRET, SQL_GET_SECRET, SQL_HEAD, SQL_EACH_OBJECT, SQL_PUT_USER, SQL_REVOKE, SQL_FORGET_REVOKED,
 	SQL_WRITER_COUNT,
 	/* reader */
-	SQL_GET_USER = SQL_WRITER_COUNT, SQL_REVOKED, SQL_REVISIONS, SQL_REVISION,
+	SQL_GET_USER = SQL_WRITER_COUNT, SQL_REVOKED,
+	SQL_READER_COUNT,
+	/* history */
+	SQL_REVISIONS = SQL_READER_COUNT, SQL_REVISION,
 	SQL_COUNT
 };
 
@@ -55,9 +58,9 @@ static const struct migration migrations[] = {
 #define MIGRATIONS (int)(sizeof migrations / sizeof migrations[0])
 
 struct store {
-	sqlite3 *writer, *reader;
+	sqlite3 *writer, *reader, *history;	/* history: a long list must not hold up the check of a token */
 	sqlite3_stmt *statements[SQL_COUNT];
-	pthread_mutex_t reading;	/* guards the reader's statements */
+	pthread_mutex_t reading, browsing;	/* guard the statements of reader and history */
 	bool in_transaction;
 };
 
@@ -68,8 +71,10 @@ void store_close(struct store *s)
 	for (int i = 0; i < SQL_COUNT; i++)
 		sqlite3_finalize(s->statements[i]);
 	sqlite3_close(s->reader);
+	sqlite3_close(s->history);
 	sqlite3_close(s->writer);
 	pthread_mutex_destroy(&s->reading);
+	pthread_mutex_destroy(&s->browsing);
 	free(s);
 }
 
@@ -168,7 +173,7 @@ static int open_connection(sqlite3 **db, const char *path, int flags, const char
 static int prepare(struct store *s, const char *path, struct shm_why *why)
 {
 	for (int i = 0; i < SQL_COUNT; i++) {
-		sqlite3 *db = i < SQL_WRITER_COUNT ? s->writer : s->reader;
+		sqlite3 *db = i < SQL_WRITER_COUNT ? s->writer : i < SQL_READER_COUNT ? s->reader : s->history;
 		int code = sqlite3_prepare_v3(db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &s->statements[i], NULL);
 		if (code != SQLITE_OK)
 			return refuse(why, db, path, code);
@@ -187,6 +192,7 @@ int store_open(struct store **out, const char *state, bool *fresh, struct shm_wh
 	if (!s)
 		return ENOMEM;
 	pthread_mutex_init(&s->reading, NULL);
+	pthread_mutex_init(&s->browsing, NULL);
 	/* A file of no bytes is what a start killed before its first commit leaves. */
 	*fresh = stat(path, &st) != 0 || st.st_size == 0;
 	/* SQLite's own default mode follows the umask; the directory is 0700, the files should not depend on that. */
@@ -197,6 +203,8 @@ int store_open(struct store **out, const char *state, bool *fresh, struct shm_wh
 		error = migrate(s->writer, path, why);
 	if (!error)
 		error = open_connection(&s->reader, path, SQLITE_OPEN_READONLY, "PRAGMA query_only = ON", why);
+	if (!error)
+		error = open_connection(&s->history, path, SQLITE_OPEN_READONLY, "PRAGMA query_only = ON", why);
 	umask(old);
 	if (!error)
 		error = prepare(s, path, why);
@@ -423,7 +431,7 @@ int store_revisions(struct store *s, const struct revision_filter *filter, json_
 	int code;
 
 	*next = 0;
-	pthread_mutex_lock(&s->reading);
+	pthread_mutex_lock(&s->browsing);
 	bind_number(s, SQL_REVISIONS, 1, filter->before ? filter->before : INT64_MAX);
 	bind_number(s, SQL_REVISIONS, 2, filter->limit + 1);	/* one more tells whether there is a next page */
 	uint64_t last = 0;
@@ -439,7 +447,7 @@ int store_revisions(struct store *s, const struct revision_filter *filter, json_
 		json_decref(record);
 	}
 	sqlite3_reset(statement);
-	pthread_mutex_unlock(&s->reading);
+	pthread_mutex_unlock(&s->browsing);
 	return store_errno(code);
 }
 
@@ -449,7 +457,7 @@ int store_revision(struct store *s, uint64_t number, json_t **revision)
 	char hash[2][2 * STORE_HASH + 1] = { "", "" };
 	json_t *record = NULL;
 
-	pthread_mutex_lock(&s->reading);
+	pthread_mutex_lock(&s->browsing);
 	bind_number(s, SQL_REVISION, 1, number);
 	int code = sqlite3_step(statement);
 	if (code == SQLITE_ROW) {
@@ -459,7 +467,7 @@ int store_revision(struct store *s, uint64_t number, json_t **revision)
 				sodium_bin2hex(hash[i], sizeof hash[i], sqlite3_column_blob(statement, i + 1), STORE_HASH);
 	}
 	sqlite3_reset(statement);
-	pthread_mutex_unlock(&s->reading);
+	pthread_mutex_unlock(&s->browsing);
 	if (code != SQLITE_ROW)
 		return code == SQLITE_DONE ? ENOENT : store_errno(code);
 	if (!record)

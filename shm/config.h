@@ -26,7 +26,8 @@ struct config_options {
  *         publishes everything once.
  *         why->text is empty, or says why what was there could not be continued.
  * Errors: EBUSY another writer lives; ENOSPC too little room; EPERM not ours; others from the system.  why is set. */
-int config_writer_open(struct config_writer **w, const char *dir, const struct config_options *options, struct shm_why *why);
+int config_writer_open(struct config_writer **w, const char *dir, const struct config_options *options,
+                       struct shm_why *why);
 void config_writer_close(struct config_writer *w);
 uint64_t config_writer_revision(const struct config_writer *w);
 uint64_t config_writer_generation(const struct config_writer *w);
@@ -35,24 +36,24 @@ void config_writer_pages(const struct config_writer *w, uint32_t *used, uint32_t
 /* A change being prepared: begin, any number of edits, then publish or abandon.  Nothing a reader can reach changes
  * before publish.  rec is a whole record of the kind with head filled in (id, present, incarnation, revision, name);
  * it is copied.
- * Errors: ENOSPC, ENOMEM the segment must grow and cannot, EBUSY another writer took over, EOVERFLOW the generations are
- *         used up (10^12): the change must then be abandoned, unless it was begin that failed.  EEXIST another id has
- *         that name, ERANGE the id is too great, EINVAL no such record, ENOENT nothing to delete: nothing was done, the
- *         change may go on. */
+ * Errors: ENOSPC, ENOMEM the segment must grow and cannot, EBUSY another writer took over, EOVERFLOW the generations
+ *         are used up (10^12): the change can then only be abandoned, which a failed begin or publish has done itself.
+ *         EEXIST another id has that name, ERANGE the id is too great, EINVAL no such record, ENOENT nothing to
+ *         delete: nothing was done, the change may go on. */
 int config_begin(struct config_writer *w);
 int config_clear(struct config_writer *w);	/* removes every record, for a whole configuration to be put anew */
 int config_set_parameters(struct config_writer *w, const struct sip_parameters *parameters);
 int config_put(struct config_writer *w, enum kind_id kind, const struct record *rec);
 int config_delete(struct config_writer *w, enum kind_id kind, uint32_t id);
 int config_publish(struct config_writer *w, uint64_t revision, uint64_t *generation);
-void config_abandon(struct config_writer *w);
+void config_abandon(struct config_writer *w);	/* nothing to do when no change is open */
 
 /* What is published now, for the writer's own reading; valid until the next config_begin(). */
 const struct sip_parameters *config_writer_parameters(const struct config_writer *w);
 const struct record *config_writer_record(const struct config_writer *w, enum kind_id kind, uint32_t id);	/* or NULL */
 
-/* Once a second: the writer's heartbeat, sweep of dead readers' slots, reclaiming; and when somebody removed DIR/config or
- * DIR/readers, it is made again from what is published. */
+/* Once a second: the writer's heartbeat, sweep of dead readers' slots, reclaiming; and when somebody removed
+ * DIR/config or DIR/readers, it is made again from what is published. */
 void config_writer_tick(struct config_writer *w);
 
 /* ------------------------------------------------------------------ reader */
@@ -67,19 +68,21 @@ void config_reader_close(struct config_reader *r);
  * which is then opened.
  * Gives:  *snap, valid until the next config_refresh() or config_idle() of this reader; *changed (may be NULL) = it is
  *         not the one taken last.
- * Errors: EINVAL the root is damaged; as config_reader_open() the new file cannot be used, which is tried once a second,
- *         the calls between give the old snapshot and 0.  *snap is then left alone, and the snapshot taken last, if there
- *         is one, stays pinned and valid. */
-static inline int config_refresh(struct config_reader *r, const struct snapshot **snap, bool *changed, struct shm_why *why);
+ * Errors: EINVAL the root is damaged; as config_reader_open() the new file cannot be used, which is tried once a
+ *         second, the calls between give the old snapshot and 0.  *snap is then left alone, and the snapshot taken
+ *         last, if there is one, stays pinned and valid. */
+static inline int config_refresh(struct config_reader *r, const struct snapshot **snap, bool *changed,
+                                 struct shm_why *why);
 
 /* Before blocking with nothing to do: an idle reader holds no pages. */
 void config_idle(struct config_reader *r);
 
-/* Every record of the kind that is new or changed in a generation above `since` (0 = all), in no order: calls each() for the records of
- * the leaves written since then, so also for unchanged neighbours and, with rec->present == 0, for ids that are empty.
- * Compare (id, incarnation, revision) with your own table. Also tells, by *limit, that no id ≥ limit exists.
- * Until config_applied() is called the first time, and again when the content was lost and made anew (generations of
- * the two cannot be compared), everything is reported whatever `since` says. */
+/* Every record of the kind that is new or changed in a generation above `since` (0 = all), in no order: calls each()
+ * for the records of the leaves written since then, so also for unchanged neighbours and, with rec->present == 0, for
+ * ids that are empty.  Compare (id, incarnation, revision) with your own table. Also tells, by *limit, that no id ≥
+ * limit exists.
+ * Until config_applied() is called the first time, and again when the content was lost and made anew
+ * (generations of the two cannot be compared), everything is reported whatever `since` says. */
 void config_changes(const struct snapshot *snap, enum kind_id kind, uint64_t since,
                     void (*each)(const struct record *rec, uint32_t id, void *arg), void *arg, uint32_t *limit);
 
@@ -97,9 +100,11 @@ const struct record *snapshot_find(const struct snapshot *snap, enum kind_id kin
 
 /* ------------------------------------------------------------------ inline: before every message */
 
-int config_refresh_slowly(struct config_reader *r, const struct snapshot **snap, bool *changed, struct shm_why *why);
+int config_refresh_slowly(struct config_reader *r, const struct snapshot **snap, bool *changed,
+                          struct shm_why *why);
 
-static inline int config_refresh(struct config_reader *r, const struct snapshot **snap, bool *changed, struct shm_why *why)
+static inline int config_refresh(struct config_reader *r, const struct snapshot **snap, bool *changed,
+                                 struct shm_why *why)
 {
 	const struct reader_front *front = (const struct reader_front *)r;
 

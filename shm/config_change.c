@@ -110,7 +110,8 @@ static void copy_leaf(struct config_leaf *to, const struct config_leaf *from)
 }
 
 /* The leaf of a record and its place there, ours to write. */
-static int edit_record(struct config_writer *w, enum kind_id kind, uint32_t id, struct config_leaf **leaf, struct record **record)
+static int edit_record(struct config_writer *w, enum kind_id kind, uint32_t id, struct config_leaf **leaf,
+                       struct record **record)
 {
 	uint32_t per_leaf = config_per_leaf(kind), page, old;
 	int error = tree_edit(w, kind, BRANCH_LEAVES, id / per_leaf, &page, &old);
@@ -118,7 +119,7 @@ static int edit_record(struct config_writer *w, enum kind_id kind, uint32_t id, 
 	if (error)
 		return error;
 	*leaf = writer_page(w, page);
-	*record = (struct record *)((*leaf)->records + id % per_leaf * config_record_size(kind));
+	*record = (struct record *)((*leaf)->records + (size_t)(id % per_leaf) * config_record_size(kind));
 	if (old == 0)
 		memset((*leaf)->records, 0, sizeof (*leaf)->records);
 	else if (old != page)
@@ -131,7 +132,7 @@ static int edit_record(struct config_writer *w, enum kind_id kind, uint32_t id, 
 static bool leaf_empty(const struct config_leaf *leaf, enum kind_id kind)
 {
 	for (uint32_t i = 0; i < config_per_leaf(kind); i++)
-		if (((const struct record *)(leaf->records + i * config_record_size(kind)))->present)
+		if (((const struct record *)(leaf->records + (size_t)i * config_record_size(kind)))->present)
 			return false;
 	return true;
 }
@@ -144,7 +145,8 @@ static void drop_if_empty(struct config_writer *w, enum kind_id kind, uint32_t i
 }
 
 /* Gives the record its name in the index, in place of the one that `former` has there. */
-static int rename_record(struct config_writer *w, enum kind_id kind, const struct record *former, const struct record *rec)
+static int rename_record(struct config_writer *w, enum kind_id kind, const struct record *former,
+                         const struct record *rec)
 {
 	struct snapshot view;
 	int error;
@@ -233,14 +235,16 @@ int config_publish(struct config_writer *w, uint64_t revision, uint64_t *generat
 	int error;
 
 	assert(w->changing);
-	if (w->failed)
-		return w->failed;
+	if (w->failed) {
+		error = w->failed;
+		goto out;
+	}
 	root->revision = revision;
 	root->committed_at = realtime_us();
 	root->checksum = config_root_checksum(root);
 	if (w->draft) {
 		if ((error = draft_publish(w, word, NULL)) != 0)
-			return error;
+			goto out;
 	} else {
 		/* The commit.  Release: all of the generation's pages first; pairs with the acquire in take_root(). */
 		atomic_store_explicit(&w->pool->header->root, word, memory_order_release);
@@ -252,11 +256,15 @@ int config_publish(struct config_writer *w, uint64_t revision, uint64_t *generat
 	if (generation)
 		*generation = w->generation;
 	return 0;
+out:
+	config_abandon(w);
+	return error;
 }
 
 void config_abandon(struct config_writer *w)
 {
-	assert(w->changing);
+	if (!w->changing)
+		return;
 	draft_abandon(w);
 	if (w->pool)
 		pool_rollback(w->pool);

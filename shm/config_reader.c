@@ -213,7 +213,8 @@ static bool superseded(const struct config_reader *r)
 	return r->renamed || atomic_load_explicit(&r->front.header->superseded, memory_order_acquire);
 }
 
-int config_refresh_slowly(struct config_reader *r, const struct snapshot **snap, bool *changed, struct shm_why *why)
+int config_refresh_slowly(struct config_reader *r, const struct snapshot **snap, bool *changed,
+                          struct shm_why *why)
 {
 	uint64_t before = r->front.root_word;
 	uint32_t lineage = r->lineages;
@@ -224,7 +225,8 @@ int config_refresh_slowly(struct config_reader *r, const struct snapshot **snap,
 		if (refused)
 			r->retry_at = coarse_ms() + RETRY_MS;
 	}
-	if (refused || !r->front.pinned || atomic_load_explicit(&r->front.header->root, memory_order_relaxed) != r->front.root_word)
+	if (refused || !r->front.pinned ||
+	    atomic_load_explicit(&r->front.header->root, memory_order_relaxed) != r->front.root_word)
 		error = take_root(r, refused ? NULL : why);
 	if (error || refused)
 		return refused ? refused : error;

@@ -113,7 +113,8 @@ static int open_config(struct config_writer *w, struct shm_why *why)
 	return draft_begin(w, why);
 }
 
-int config_writer_open(struct config_writer **out, const char *dir, const struct config_options *options, struct shm_why *why)
+int config_writer_open(struct config_writer **out, const char *dir, const struct config_options *options,
+                       struct shm_why *why)
 {
 	struct config_writer *w = calloc(1, sizeof *w);
 	int error;

@@ -63,9 +63,10 @@ void draft_finish_interrupted(const char *dir);
 /* Copy-on-write of the two-level trees.  Which one: */
 enum tree_branch { BRANCH_LEAVES, BRANCH_INDEX };
 
-/* *page is the page of entry i, ours to write: `*old` when it is so already, else a new one in which only the generation
- * is set and into which the caller copies what it wants of *old (0 = there was none). */
-int tree_edit(struct config_writer *w, enum kind_id kind, enum tree_branch branch, uint32_t i, uint32_t *page, uint32_t *old);
+/* *page is the page of entry i, ours to write: `*old` when it is so already, else a new one in which only the
+ * generation is set and into which the caller copies what it wants of *old (0 = there was none). */
+int tree_edit(struct config_writer *w, enum kind_id kind, enum tree_branch branch, uint32_t i, uint32_t *page,
+              uint32_t *old);
 /* Takes entry i, which was edited in this change, away. */
 void tree_drop(struct config_writer *w, enum kind_id kind, uint32_t i);
 

@@ -39,7 +39,8 @@ int control_connect(int *fd, const char *dir);
 
 int control_ring(int fd);	/* doorbell; a full socket buffer is no error: the peer has one waiting */
 int control_send(int fd, const void *packet, size_t size);
-/* *size = bytes received, 1 for a doorbell.  EAGAIN nothing; EPIPE the peer is gone; EBADMSG of no known size (dropped). */
+/* *size = bytes received, 1 for a doorbell.  EAGAIN nothing; EPIPE the peer is gone; EBADMSG of no known size
+ * (dropped). */
 int control_receive(int fd, union control_packet *packet, size_t *size);
 
 #endif

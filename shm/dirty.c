@@ -29,7 +29,8 @@ static uint64_t take(_Atomic uint64_t *word)
 	return atomic_exchange_explicit(word, 0, memory_order_acquire);
 }
 
-static void take_summary(struct readers *r, unsigned kind, uint32_t upper, void (*each)(uint32_t id, void *arg), void *arg)
+static void take_summary(struct readers *r, unsigned kind, uint32_t upper, void (*each)(uint32_t id, void *arg),
+                         void *arg)
 {
 	uint64_t words = take(&r->file->summary[kind][upper]);
 

@@ -1,7 +1,8 @@
 /*
- * The file that replaces another: because there is none yet, it is too small, was damaged, or its name was taken away.
- * Used pages keep their numbers, so their words hold in the new file too, and an idle reader still finds what changed by
- * generation.  Nobody sees a draft before it is published, so it may grow in place; afterwards a file never changes size.
+ * The file that replaces another: because there is none yet, it is too small, was damaged, or its name was taken
+ * away.  Used pages keep their numbers, so their words hold in the new file too, and an idle reader still finds what
+ * changed by generation.  Nobody sees a draft before it is published, so it may grow in place; afterwards a file
+ * never changes size.
  */
 #include "shm/config_writer.h"
 
@@ -49,12 +50,21 @@ static int copy_used(struct pool *draft, const struct pool *from, uint32_t root_
 	return error;
 }
 
+static void remove_file(const struct config_writer *w)
+{
+	char path[4096];
+
+	if (shm_path(path, sizeof path, w->dir, DRAFT_NAME) == 0)
+		unlink(path);
+}
+
 int draft_begin(struct config_writer *w, struct shm_why *why)
 {
 	struct shm_map map = SHM_MAP_NONE;
 	struct pool *draft = NULL;
 	uint32_t used = w->pool ? pool_used(w->pool) : 1, npages = pages_wanted(w, used);
-	uint8_t none = 0, *marks = &none;
+	struct shm_shape shape;
+	uint8_t *marks;
 	int error;
 
 	if (w->pool && npages < w->pool->npages)
@@ -66,13 +76,14 @@ int draft_begin(struct config_writer *w, struct shm_why *why)
 		goto out;
 	if (w->pool) {
 		error = copy_used(draft, w->pool, w->changing ? w->root : w->now.root_page);
-	} else if ((marks = calloc(1, npages / 8 + 1)) != NULL) {
+	} else if ((marks = calloc(1, npages / 8 + 1)) == NULL) {
+		error = ENOMEM;
+	} else {
 		pool_free_unmarked(draft, marks);
 		free(marks);
-	} else {
-		error = ENOMEM;
 	}
-	if (error)
+	config_shape(&shape);
+	if (error || (error = shm_block_fill(&draft->header->block, &shape, draft->map.size)) != 0)
 		goto out;
 	memcpy(draft->header->hash_seed, w->hash_seed, sizeof w->hash_seed);
 	w->draft = draft;
@@ -80,6 +91,7 @@ out:
 	if (error) {
 		pool_destroy(draft);
 		shm_map_close(&map);
+		remove_file(w);
 	}
 	return error;
 }
@@ -201,18 +213,16 @@ static int take_over_name(struct config_writer *w, struct shm_why *why)
 int draft_publish(struct config_writer *w, uint64_t root_word, struct shm_why *why)
 {
 	struct config_header *header;
-	struct shm_shape shape;
 	uint32_t serial = next_serial(w);
-	int error = draft_extend(w, pages_wanted(w, pool_used(w->draft)), why);
+	int error;
 
-	if (error)
-		return error;
+	/* All of the change is in the file already.  With no room for the spare pages it is published all the same, and the
+	 * next change will be told. */
+	draft_extend(w, pages_wanted(w, pool_used(w->draft)), NULL);
 	/* Best effort: the pages taken next need no page fault. */
 	madvise(w->draft->map.base, w->draft->map.size, MADV_POPULATE_WRITE);
 	header = w->draft->header;
-	config_shape(&shape);
-	if ((error = shm_block_fill(&header->block, &shape, w->draft->map.size)) != 0)
-		return error;
+	header->block.size = w->draft->map.size;
 	header->npages = w->draft->npages;
 	header->serial = serial;
 	memcpy(header->lineage, w->lineage, sizeof header->lineage);
@@ -235,12 +245,9 @@ int draft_publish(struct config_writer *w, uint64_t root_word, struct shm_why *w
 
 void draft_abandon(struct config_writer *w)
 {
-	char path[4096];
-
 	if (!w->draft)
 		return;
 	pool_destroy(w->draft);
 	w->draft = NULL;
-	if (shm_path(path, sizeof path, w->dir, DRAFT_NAME) == 0)
-		unlink(path);
+	remove_file(w);
 }

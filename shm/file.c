@@ -20,7 +20,7 @@ void shm_why_set(struct shm_why *why, const char *format, ...)
 	if (!why)
 		return;
 	va_start(args, format);
-	vsnprintf(why->text, sizeof why->text, format, args);
+	vsnprintf(why->text, sizeof why->text, format, args);	/* NOLINT(clang-analyzer-valist.Uninitialized): it is */
 	va_end(args);
 }
 
@@ -155,7 +155,7 @@ int shm_map_create(struct shm_map *map, const char *dir, const char *name, uint6
 {
 	struct shm_map m = SHM_MAP_NONE;
 	char path[PATH_MAX];
-	struct stat st;
+	struct stat st = { 0 };
 	int error = shm_path(path, sizeof path, dir, name);
 
 	if (error)
@@ -228,10 +228,11 @@ static int refuse(struct shm_why *why, const struct shm_shape *shape, const char
 	return EPROTO;
 }
 
-static int check_boot(const struct shm_block *block, const struct shm_shape *shape, const char *dir, struct shm_why *why)
+static int check_boot(const struct shm_block *block, const struct shm_shape *shape, const char *dir,
+                      struct shm_why *why)
 {
-	char found[2 * SHM_ID_LEN + 1], expected[2 * SHM_ID_LEN + 1];
-	uint8_t id[SHM_ID_LEN];
+	char found[2 * SHM_ID_LEN + 1] = "", expected[2 * SHM_ID_LEN + 1] = "";
+	uint8_t id[SHM_ID_LEN] = { 0 };
 	int error = boot_id(id);
 
 	if (error)

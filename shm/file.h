@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 
 #define SHM_BYTE_ORDER 0x01020304u
-#define SHM_ID_LEN 16
+#define SHM_ID_LEN ((size_t)16)
 #define SHM_KINDS 4		/* kinds of record that the files have room for; KIND_REGISTRATION is the first */
 
 /*  0        8      12      16       20      24        32        40         56          72           104    108      128

@@ -1,7 +1,8 @@
 /*
- * The name index: linear hashing over buckets of one page.  Each insert that finds more than INDEX_LOAD names a bucket on
- * average splits one bucket, the next in turn, so no insert ever costs more than a few pages.  Within a bucket: open
- * addressing by the hash.  Buckets not split yet hold up to twice the average; 2 * 800 + five sigmas is under 2040.
+ * The name index: linear hashing over buckets of one page.  Each insert that finds more than INDEX_LOAD names a
+ * bucket on average splits one bucket, the next in turn, so no insert ever costs more than a few pages.  Within a
+ * bucket: open addressing by the hash.  Buckets not split yet hold up to twice the average; 2 * 800 + five sigmas is
+ * under 2040.
  */
 #include "shm/config_writer.h"
 

@@ -11,10 +11,10 @@
  *  │ heartbeat            │  │  index_dirs[8] ───────┼──► directory page ──► bucket page: (hash, id + 1)[2040]
  *  └──────────────────────┘  └───────────────────────┘
  *
- * Every arrow is one word, generation:40 | page:24: the generation that wrote the page, and its number.  So whoever looks
- * for what changed since generation g compares words and never touches an unchanged page; a word with page 0 says that
- * there is nothing, since that generation.  Page 0 is written once before `ready`, but for root, superseded and heartbeat.
- * All of it is written by mgmtd alone.
+ * Every arrow is one word, generation:40 | page:24: the generation that wrote the page, and its number.  So whoever
+ * looks for what changed since generation g compares words and never touches an unchanged page; a word with page 0
+ * says that there is nothing, since that generation.  Page 0 is written once before `ready`, but for root, superseded
+ * and heartbeat.  All of it is written by mgmtd alone.
  *
  * The free list, the queue of retired pages and the allocator are in the writer's heap.  After a crash they are made
  * again by marking what the root reaches; every other page then counts as retired at the current generation, since a
@@ -25,37 +25,38 @@
  * Write root(k) for the store of the root word of generation k.  A page is *retired at r* when generation r no longer
  * reaches it and r-1 did.
  *
- * 1. Whole.  Every store to a page of generation k is sequenced before root(k), a release store.  A reader's acquire load
- *    that takes its value from root(k) synchronizes with it, so all those stores happen before the reader's loads.  Pages
- *    reachable from any stored root are not written (the writer edits copies), so no store races with those loads.
+ * 1. Whole.  Every store to a page of generation k is sequenced before root(k), a release store.  A reader's acquire
+ *    load that takes its value from root(k) synchronizes with it, so all those stores happen before the reader's
+ *    loads.  Pages reachable from any stored root are not written (the writer edits copies), so no store races with
+ *    those loads.
  *
  * 2. Not reused while looked at.  An idle reader takes the generation g0 from a relaxed load of the root word, stores
- *    pin = g0, executes F_r = fence(seq_cst), and only then loads the root word it uses, of generation g1.  By coherence
- *    g1 >= g0.  The writer, before it reuses pages retired at r or before, executes F_w = fence(seq_cst), reads all pins,
- *    and wants every one >= r.  In the single total order S of the fences either F_w comes after F_r: then the scan sees
- *    the pin g0 or a later one; it is >= r, so g1 >= r and generation g1 does not reach the page.  Or F_w comes before
- *    F_r: then the reader's load after F_r sees the root stored before F_w or a later one; the page was retired by a root
- *    stored before F_w, so again g1 >= r.  Without F_r the pin may still be in the store buffer when the root has already
- *    been loaded: both sides then miss each other.  A seq_cst read-modify-write of the pin would do on x86, not on arm64,
- *    where a later load may pass it; hence a fence.
- *    A reader that is pinned already needs no fence to go on: its old pin g covers every root it can load from now on, by
- *    the same argument, since g <= that root's generation.  It loads the new root, checks it, and only then moves the
- *    pin forward.  A root that does not pass the check so leaves it with its old snapshot, still pinned.
+ *    pin = g0, executes F_r = fence(seq_cst), and only then loads the root word it uses, of generation g1.  By
+ *    coherence g1 >= g0.  The writer, before it reuses pages retired at r or before, executes F_w = fence(seq_cst),
+ *    reads all pins, and wants every one >= r.  In the single total order S of the fences either F_w comes after F_r:
+ *    then the scan sees the pin g0 or a later one; it is >= r, so g1 >= r and generation g1 does not reach the
+ *    page.  Or F_w comes before F_r: then the reader's load after F_r sees the root stored before F_w or a later one;
+ *    the page was retired by a root stored before F_w, so again g1 >= r.  Without F_r the pin may still be in the
+ *    store buffer when the root has already been loaded: both sides then miss each other.  A seq_cst
+ *    read-modify-write of the pin would do on x86, not on arm64, where a later load may pass it; hence a fence.
+ *    A reader that is pinned already needs no fence to go on: its old pin g covers every root it can load from now
+ *    on, by the same argument, since g <= that root's generation.  It loads the new root, checks it, and only then
+ *    moves the pin forward.  A root that does not pass the check so leaves it with its old snapshot, still pinned.
  *
- * 3. Done before reuse.  The pin moves by a release store and is scanned by an acquire load.  A scan that sees the moved
- *    pin happens after all loads made under the old one, so the writer's new stores do not race with them.
+ * 3. Done before reuse.  The pin moves by a release store and is scanned by an acquire load.  A scan that sees the
+ *    moved pin happens after all loads made under the old one, so the writer's new stores do not race with them.
  *
  * 4. kill -9 of the writer.  The commit is one aligned 8-byte store.  Before it, the new pages are garbage that nothing
  *    reaches; after it, all of the generation is published.
  *
- * 5. kill -9 of a reader.  Its pin stays until the writer takes the lock of its slot, which the kernel has let go.  When
- *    pages run short this is done at once, else every second.
+ * 5. kill -9 of a reader.  Its pin stays until the writer takes the lock of its slot, which the kernel has let
+ *    go.  When pages run short this is done at once, else every second.
  *
- * 6. A reader that stalls (a debugger, SIGSTOP) holds pages until the pool is exhausted.  Then a new file is built beside
- *    the old one, renamed over it, and `superseded` set in the old one, which is never written again.  A pin names the
- *    file it is meant for, by its serial number, so the stalled reader holds nothing in the new file.  Growth and a
- *    changed layout go the same way.  Between rename and superseded the old file has a second name, config.old, so
- *    that a writer started after a crash at that point can finish the job.
+ * 6. A reader that stalls (a debugger, SIGSTOP) holds pages until the pool is exhausted.  Then a new file is built
+ *    beside the old one, renamed over it, and `superseded` set in the old one, which is never written again.  A pin
+ *    names the file it is meant for, by its serial number, so the stalled reader holds nothing in the new
+ *    file.  Growth and a changed layout go the same way.  Between rename and superseded the old file has a second
+ *    name, config.old, so that a writer started after a crash at that point can finish the job.
  */
 #ifndef SHM_LAYOUT_H
 #define SHM_LAYOUT_H
@@ -94,7 +95,7 @@ struct config_header {
 };
 _Static_assert(offsetof(struct config_header, npages) == 128, "follows the block");
 _Static_assert(offsetof(struct config_header, root) == 256, "root and superseded share a cache line of their own");
-_Static_assert(offsetof(struct config_header, superseded) == 264, "root and superseded share a cache line of their own");
+_Static_assert(offsetof(struct config_header, superseded) == 264, "beside the root");
 _Static_assert(offsetof(struct config_header, heartbeat_ms) == 320, "not in the root's cache line");
 _Static_assert(sizeof(struct config_header) == CONFIG_PAGE, "page 0");
 
@@ -132,7 +133,7 @@ struct config_dir {
 	uint64_t entry[CONFIG_FANOUT];
 };
 _Static_assert(offsetof(struct config_dir, entry) == CONFIG_PAGE_HEAD, "drawn above");
-_Static_assert(sizeof(struct config_dir) <= CONFIG_PAGE, "a directory is one page; the rest of it is never read or copied");
+_Static_assert(sizeof(struct config_dir) <= CONFIG_PAGE, "the rest of the page is never read or copied");
 
 struct config_leaf {
 	uint64_t generation;

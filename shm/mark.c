@@ -9,8 +9,8 @@ struct marking {
 	uint64_t newest;	/* generation of the root: nothing it reaches can be younger */
 };
 
-/* Marks the page a word names.  A page of another generation than its word, one outside the file, or one that is reached
- * twice means that the file is damaged.  *page = NULL when the word names none. */
+/* Marks the page a word names.  A page of another generation than its word, one outside the file, or one that is
+ * reached twice means that the file is damaged.  *page = NULL when the word names none. */
 static int mark(struct marking *m, uint64_t word, const void **page)
 {
 	uint32_t number = CONFIG_WORD_PAGE(word);

@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
+
+#define LOCK_WAIT_MS 2000
 
 static const struct shm_shape shape = {
 	.name = "readers", .magic = 0x52444d45444e4154u /* "TANDEMDR" */, .major = 1, .minor = 0,
@@ -102,22 +105,34 @@ static int open_or_make(struct readers *r, const char *dir, struct shm_why *why)
 	return make(r, dir, why);
 }
 
+/* So that only one makes the file.  It is held for a moment; who holds it longer is none of ours. */
+static int lock_dir(int dirfd)
+{
+	for (int64_t end = shm_monotonic_ms() + LOCK_WAIT_MS;;) {
+		if (flock(dirfd, LOCK_EX | LOCK_NB) == 0)
+			return 0;
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return errno;
+		if (shm_monotonic_ms() > end)
+			return EBUSY;
+		nanosleep(&(struct timespec){ .tv_nsec = 2000000 }, NULL);
+	}
+}
+
 int readers_open(struct readers **out, const char *dir, struct shm_why *why)
 {
 	struct readers *r = calloc(1, sizeof *r);
-	int error = ENOMEM, dirfd = -1;
+	int error, dirfd;
 
 	if (!r)
-		return error;
+		return ENOMEM;
 	r->map = (struct shm_map)SHM_MAP_NONE;
 	dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dirfd < 0 || flock(dirfd, LOCK_EX) != 0) {
-		error = errno;
-		shm_why_set(why, "%s: %s", dir, strerror(error));
-		goto out;
-	}
-	error = open_or_make(r, dir, why);
-out:
+	error = dirfd < 0 ? errno : lock_dir(dirfd);
+	if (error)
+		shm_why_set(why, "%s: %s", dir, error == EBUSY ? "another program keeps it locked" : strerror(error));
+	else
+		error = open_or_make(r, dir, why);
 	if (dirfd >= 0)
 		close(dirfd);
 	if (error)

@@ -165,7 +165,8 @@ const struct record *snapshot_find(const struct snapshot *snap, enum kind_id kin
 	const struct config_bucket *bucket;
 	uint64_t hash;
 
-	if (!config_is_record_kind(kind) || snap->tree[kind - 1].buckets == 0 || strnlen(name, SCHEMA_NAME_MAX + 1) > SCHEMA_NAME_MAX)
+	if (!config_is_record_kind(kind) || snap->tree[kind - 1].buckets == 0 ||
+	    strnlen(name, SCHEMA_NAME_MAX + 1) > SCHEMA_NAME_MAX)
 		return NULL;
 	hash = snapshot_hash(snap->hash_seed, name);
 	bucket = bucket_at(snap, kind - 1, snapshot_bucket(hash, snap->tree[kind - 1].buckets));
@@ -194,7 +195,7 @@ static void each_of_leaf(const struct snapshot *snap, enum kind_id kind, uint32_
 	uint32_t per_leaf = config_per_leaf(kind), id = leaf * per_leaf;
 
 	for (uint32_t i = 0; i < per_leaf && id + i < snap->tree[kind - 1].limit; i++)
-		each(page ? (const struct record *)(page->records + i * config_record_size(kind)) : &none, id + i, arg);
+		each(page ? (const struct record *)(page->records + (size_t)i * config_record_size(kind)) : &none, id + i, arg);
 }
 
 void config_changes(const struct snapshot *snap, enum kind_id kind, uint64_t since,

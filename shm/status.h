@@ -111,14 +111,17 @@ struct status_options {
 };
 
 /* Makes DIR/status anew (the old file is replaced, never shrunk).  Errors as config_writer_open(). */
-int status_writer_open(struct status_writer **w, const char *dir, const struct status_options *options, struct shm_why *why);
+int status_writer_open(struct status_writer **w, const char *dir, const struct status_options *options,
+                       struct shm_why *why);
 void status_writer_close(struct status_writer *w);
 /* Room for records of the kind with ids below limit.  ENOSPC: the file cannot grow; nothing changed. */
 int status_reserve(struct status_writer *w, enum kind_id kind, uint32_t limit);
 /* Replaces the record and marks it dirty.  ENOENT: no room was reserved. */
 int status_put(struct status_writer *w, enum kind_id kind, uint32_t id, const void *record);
-/* Replaces `size` bytes at `offset` of it (both multiples of 8) and marks it dirty; the rest stays as it was put before. */
-int status_put_part(struct status_writer *w, enum kind_id kind, uint32_t id, size_t offset, size_t size, const void *part);
+/* Replaces `size` bytes at `offset` of it (both multiples of 8) and marks it dirty; the rest stays as it was put
+ * before. */
+int status_put_part(struct status_writer *w, enum kind_id kind, uint32_t id, size_t offset, size_t size,
+                    const void *part);
 void status_event(struct status_writer *w, const struct status_event *event);
 /* One copy; callable from the I/O path.  message: the parts of one datagram or one stream write. */
 void status_trace(struct status_writer *w, const struct trace_header *header, const void *message, size_t length);
@@ -136,7 +139,8 @@ struct status_info {
 	uint64_t started_at;
 	int64_t heartbeat_age_ms;
 };
-int status_reader_open(struct status_reader **r, const char *dir, struct shm_why *why);	/* errors as config_reader_open() */
+/* Errors as config_reader_open(). */
+int status_reader_open(struct status_reader **r, const char *dir, struct shm_why *why);
 void status_reader_close(struct status_reader *r);
 /* True when DIR/status is no longer the file this reader maps (switchcore restarted, or the file or DIR/readers was
  * replaced): open anew and read every record, the dirty bits say nothing about what came before. */
@@ -147,8 +151,8 @@ void status_info(struct status_reader *r, struct status_info *info);
  * keeps writing, *out is torn then and its state must not be shown as fresh.  Thread-safe. */
 int status_get(struct status_reader *r, enum kind_id kind, uint32_t id, void *out);
 
-/* Takes and clears the dirty bits: each(id) for every record put since the last call.  There is one set of bits, so only
- * mgmtd takes them. */
+/* Takes and clears the dirty bits: each(id) for every record put since the last call.  There is one set of bits, so
+ * only mgmtd takes them. */
 void status_take_dirty(struct status_reader *r, enum kind_id kind, void (*each)(uint32_t id, void *arg), void *arg);
 
 /* Next event after *cursor (0 = the oldest held).  0 and *cursor moved; EAGAIN none; EOVERFLOW: *lost were overwritten,

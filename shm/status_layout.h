@@ -12,15 +12,15 @@
  *        …  trace ring: trace_bytes
  *        …  chunks of records, appended as they are reserved; nothing ever moves and the file never shrinks
  *
- * Record: a change count, then the status struct.  The writer makes the count odd, fences, stores the words, and makes it
- * even (release); a reader that finds the same even count before (acquire) and after (fence) has a whole copy.  The writer
- * never waits.  A count that stays odd: the switchcore died in the middle.
+ * Record: a change count, then the status struct.  The writer makes the count odd, fences, stores the words, and
+ * makes it even (release); a reader that finds the same even count before (acquire) and after (fence) has a whole
+ * copy.  The writer never waits.  A count that stays odd: the switchcore died in the middle.
  *
  * Event slot: a change count likewise, 2n - 1 while event n is written and 2n when it stands there.
  *
- * Traced message n: words {n, bytes stored}, struct trace_header, the message; it may wrap around the end of the ring.
- * Before it overwrites, the writer raises `oldest` above what it is going to destroy and fences; a reader copies, fences,
- * and throws the copy away if `oldest` has passed it by then.
+ * Traced message n: words {n, bytes stored}, struct trace_header, the message; it may wrap around the end of the
+ * ring. Before it overwrites, the writer raises `oldest` above what it is going to destroy and fences; a reader
+ * copies, fences, and throws the copy away if `oldest` has passed it by then.
  */
 #ifndef SHM_STATUS_LAYOUT_H
 #define SHM_STATUS_LAYOUT_H

@@ -30,8 +30,8 @@ static int check_rings(struct status_reader *r, struct shm_why *why)
 
 	if (bytes < STATUS_TRACE_LEAST || bytes > STATUS_TRACE_MOST || (bytes & (bytes - 1)) || entries != bytes / 256 ||
 	    status_fixed_size(bytes, entries) > r->map.file_size) {
-		shm_why_set(why, "%s/status: damaged: a trace ring of %" PRIu64 " bytes and %" PRIu32 " entries in a file of %" PRIu64,
-		            r->dir, bytes, entries, r->map.file_size);
+		shm_why_set(why, "%s/status: damaged: a trace ring of %" PRIu64 " bytes and %" PRIu32
+		            " entries in a file of %" PRIu64, r->dir, bytes, entries, r->map.file_size);
 		return EINVAL;
 	}
 	r->trace_bytes = bytes;

@@ -99,7 +99,8 @@ static int make_file(struct status_writer *w, const struct status_options *optio
 	return take_name(w, why);
 }
 
-int status_writer_open(struct status_writer **out, const char *dir, const struct status_options *options, struct shm_why *why)
+int status_writer_open(struct status_writer **out, const char *dir, const struct status_options *options,
+                       struct shm_why *why)
 {
 	struct status_writer *w = calloc(1, sizeof *w);
 	int error;
@@ -173,7 +174,8 @@ int status_reserve(struct status_writer *w, enum kind_id kind, uint32_t limit)
 
 static _Atomic uint64_t *record_at(const struct status_writer *w, enum kind_id kind, uint32_t id)
 {
-	return (_Atomic uint64_t *)(w->chunk[kind - 1][id / STATUS_CHUNK_RECORDS] + id % STATUS_CHUNK_RECORDS * status_stride(kind));
+	return (_Atomic uint64_t *)(w->chunk[kind - 1][id / STATUS_CHUNK_RECORDS] +
+	                            id % STATUS_CHUNK_RECORDS * status_stride(kind));
 }
 
 int status_put(struct status_writer *w, enum kind_id kind, uint32_t id, const void *record)
@@ -181,7 +183,8 @@ int status_put(struct status_writer *w, enum kind_id kind, uint32_t id, const vo
 	return status_put_part(w, kind, id, 0, status_record_size(kind), record);
 }
 
-int status_put_part(struct status_writer *w, enum kind_id kind, uint32_t id, size_t offset, size_t size, const void *part)
+int status_put_part(struct status_writer *w, enum kind_id kind, uint32_t id, size_t offset, size_t size,
+                    const void *part)
 {
 	_Atomic uint64_t *at;
 	uint64_t count;

@@ -5,7 +5,8 @@
 #include <string.h>
 
 /* The root's words of the branch, their number, and the most there can be. */
-static uint64_t *branch_words(struct config_root *root, unsigned k, enum tree_branch branch, uint32_t **used, uint32_t *most)
+static uint64_t *branch_words(struct config_root *root, unsigned k, enum tree_branch branch, uint32_t **used,
+                              uint32_t *most)
 {
 	if (branch == BRANCH_LEAVES) {
 		*used = &root->tree[k].dirs;
@@ -48,7 +49,8 @@ static int edit_dir(struct config_writer *w, unsigned k, enum tree_branch branch
 	return 0;
 }
 
-int tree_edit(struct config_writer *w, enum kind_id kind, enum tree_branch branch, uint32_t i, uint32_t *page, uint32_t *old)
+int tree_edit(struct config_writer *w, enum kind_id kind, enum tree_branch branch, uint32_t i, uint32_t *page,
+              uint32_t *old)
 {
 	unsigned k = kind - 1;
 	struct config_dir *dir;

@@ -1,6 +1,6 @@
 /*
- * Memory that is read while it may be written: copied word by word with relaxed atomics, so that a race is no data race,
- * and fenced so that a change count or a ring's bounds tell afterwards whether the copy is whole.
+ * Memory that is read while it may be written: copied word by word with relaxed atomics, so that a race is no data
+ * race, and fenced so that a change count or a ring's bounds tell afterwards whether the copy is whole.
  */
 #ifndef SHM_WORDS_H
 #define SHM_WORDS_H

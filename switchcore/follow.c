@@ -50,20 +50,28 @@ static void complain(struct follow *follow, const char *what, const struct shm_w
 	log_warning("configuration: %s%s", why->text, what);
 }
 
+static void take_removed(const struct record *record, uint32_t id, void *arg)
+{
+	struct follow *follow = arg;
+	const struct registration *r = registrations_at(follow->registrations, id);
+
+	if (r && (!record->present || r->incarnation != record->incarnation))
+		registrations_delete(follow->registrations, id);
+}
+
 static void take(const struct record *record, uint32_t id, void *arg)
 {
 	struct follow *follow = arg;
 
-	if (!record->present) {
-		registrations_delete(follow->registrations, id);
+	if (!record->present)
 		return;
-	}
 	report_reserve(follow->report, id + 1);
 	if (registrations_put(follow->registrations, (const struct registration_record *)(const void *)record) != 0)
 		follow->failed = true;
 }
 
-/* Records may refer to the parameters, so those come first. */
+/* Records may refer to the parameters, so those come first.  Then what is gone: a registration made again under another id
+ * must find its predecessor, whose removal would otherwise take the new binding away. */
 static void apply(struct follow *follow, const struct snapshot *snap)
 {
 	uint64_t generation = snapshot_generation(snap);
@@ -71,9 +79,10 @@ static void apply(struct follow *follow, const struct snapshot *snap)
 
 	follow->failed = false;
 	registrations_parameters(follow->registrations, snapshot_parameters(snap));
-	config_changes(snap, KIND_REGISTRATION, follow->applied, take, follow, &limit);
+	config_changes(snap, KIND_REGISTRATION, follow->applied, take_removed, follow, &limit);
 	for (uint32_t id = limit; id < registrations_limit(follow->registrations); id++)
 		registrations_delete(follow->registrations, id);
+	config_changes(snap, KIND_REGISTRATION, follow->applied, take, follow, &limit);
 	if (follow->failed) {
 		log_error("configuration: revision %" PRIu64 " could not be applied as a whole: out of memory", snapshot_revision(snap));
 		config_rejected(follow->reader, generation);

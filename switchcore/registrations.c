@@ -381,6 +381,7 @@ int registrations_refresh(struct registrations *set, uint32_t id, uint64_t incar
 void registrations_stop(struct registrations *set)
 {
 	set->stopping = true;
+	set->unconfirmed = 0;	/* those of long ago are in the log already */
 	pacing_ignore_rates(set->pacing);
 	for (uint32_t id = 0; id < set->limit; id++) {
 		struct registration *r = set->table[id];

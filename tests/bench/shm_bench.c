@@ -75,7 +75,9 @@ struct figure { double value; const char *unit; };
 
 static struct figure figure(double ns)
 {
-	return ns >= 1e6 ? (struct figure){ ns / 1e6, "ms" } : ns >= 1000 ? (struct figure){ ns / 1000, "µs" } : (struct figure){ ns, "ns" };
+	if (ns >= 1e6)
+		return (struct figure){ ns / 1e6, "ms" };
+	return ns >= 1000 ? (struct figure){ ns / 1000, "µs" } : (struct figure){ ns, "ns" };
 }
 
 /* How many times better than the bars, the worst of them; 0 = there is none. */
@@ -137,7 +139,8 @@ static void ours_fill(struct ours *o, uint32_t records)
 		if ((error = config_put(o->w, KIND_REGISTRATION, &o->rec.head)))
 			die("put", error);
 	}
-	if ((error = config_publish(o->w, ++o->revision, NULL)) || (error = config_reader_open(&o->r, o->dir, READER_TOOL, &why)) ||
+	if ((error = config_publish(o->w, ++o->revision, NULL)) ||
+	    (error = config_reader_open(&o->r, o->dir, READER_TOOL, &why)) ||
 	    (error = config_refresh(o->r, &o->snap, NULL, &why)))
 		die("publish", error);
 	config_idle(o->r);
@@ -381,7 +384,8 @@ static void peer_publish(void *arg, uint32_t n)
 static void reads(struct ours *o, struct peer *p)
 {
 	config_refresh(o->r, &o->snap, NULL, NULL);
-	row("parameter read in a pinned snapshot", measure(read_parameter, o, 1000000), measure(peer_parameter, p, 10000), 2, 0);
+	row("parameter read in a pinned snapshot", measure(read_parameter, o, 1000000), measure(peer_parameter, p, 10000), 2,
+	    0);
 	row("refresh, nothing new", measure(refresh_only, o, 200000), 0, 0, 0);
 	row("pin + unpin", measure(pin_and_unpin, o, 100000), measure(peer_refresh, p, 50000), 15, 0);
 	config_refresh(o->r, &o->snap, NULL, NULL);

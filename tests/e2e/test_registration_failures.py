@@ -190,3 +190,21 @@ def test_a_lying_registrar_never_moves_anything(lab):
     registrar.answer = peers.accept
     registrar.seen.clear()
     api.wait_for_state("carrier-a", "registered", within=6)
+
+
+def test_a_redirect_is_followed_to_its_contact_and_forgotten_afterwards(lab):
+    other = lab.peer()
+    first = lab.peer(peers.in_turn(peers.refusing(302, "", ("Contact", f"<sip:carrier-a@{other.host}:{other.port}>")), peers.accept))
+    api = failing(lab, first)
+    redirected = other.wait_for_register()
+    assert redirected.call_id == first.registers()[0].call_id and redirected.cseq == first.registers()[0].cseq + 1
+    api.wait_for_state("carrier-a", "registered")
+    api.post("/registrations/carrier-a/refresh", query={"wait": "outcome"}).expect(200)
+    assert len(first.registers()) == 2 and len(other.registers()) == 1, "the next attempt begins at the server again"
+
+
+def test_redirects_in_a_circle_are_a_rejection(lab):
+    registrar = lab.peer()
+    registrar.answer = peers.refusing(302, "", ("Contact", f"<sip:carrier-a@{registrar.host}:{registrar.port}>"))
+    status = failing(lab, registrar).wait_for_state("carrier-a", "waiting")
+    assert status["reason"] == "rejected" and len(registrar.registers()) <= 6

@@ -1,7 +1,7 @@
 /*
  * A config file whose header and pages were damaged in any way: attach, take a snapshot, walk everything; then let a
- * writer have it.  The input is a list of edits {place, value} of a good file, after which the root page's checksum may be
- * made right again, so that what lies behind it is reached too.
+ * writer have it.  The input is a list of edits {place, value} of a good file, after which the root page's checksum
+ * may be made right again, so that what lies behind it is reached too.
  */
 #include "shm/config_writer.h"
 #include "tests/shm/scratch.h"
@@ -77,7 +77,8 @@ static void walk(const struct snapshot *snap)
 	char name[64];
 	uint32_t limit = 0;
 
-	sink += snapshot_generation(snap) + snapshot_revision(snap) + (uint64_t)snapshot_parameters(snap)->SS_SIP_USER_AGENT_EXPIRE;
+	sink += snapshot_generation(snap) + snapshot_revision(snap);
+	sink += (uint64_t)snapshot_parameters(snap)->SS_SIP_USER_AGENT_EXPIRE;
 	for (uint32_t id = 0; id < 2 * RECORDS; id++) {
 		const struct record *rec = snapshot_record(snap, KIND_REGISTRATION, id);
 		for (size_t i = 0; rec && i < sizeof(struct registration_record); i += 8)

@@ -1,9 +1,9 @@
 /*
- * The StoreLoad litmus: ten pages of one cache line each, one writer that reuses them the moment the pins allow it, and
- * readers that pin, load the root, read and unpin without end.  The pins, the scan and the pool are the product's own
- * (shm/readers.h, shm/pool.h); publishing costs nanoseconds here instead of a microsecond, so a reader whose pin is still
- * in the store buffer when it has loaded the root, is overtaken.  To keep the pin there a while, the reader first stores to
- * memory that is in no cache.
+ * The StoreLoad litmus: ten pages of one cache line each, one writer that reuses them the moment the pins allow it,
+ * and readers that pin, load the root, read and unpin without end.  The pins, the scan and the pool are the product's
+ * own (shm/readers.h, shm/pool.h); publishing costs nanoseconds here instead of a microsecond, so a reader whose pin
+ * is still in the store buffer when it has loaded the root, is overtaken.  To keep the pin there a while, the reader
+ * first stores to memory that is in no cache.
  *
  *   litmus [--seconds N] [--until-violation]
  */

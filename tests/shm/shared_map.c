@@ -32,7 +32,8 @@ static struct mapping *mapped_at(const void *base)
 static struct mapping *mapping_of(const struct stat *st, size_t size)
 {
 	for (size_t i = 0; i < MAPPINGS; i++)
-		if (mappings[i].users && mappings[i].inode == st->st_ino && mappings[i].device == st->st_dev && mappings[i].size == size)
+		if (mappings[i].users && mappings[i].inode == st->st_ino && mappings[i].device == st->st_dev &&
+		    mappings[i].size == size)
 			return &mappings[i];
 	return NULL;
 }

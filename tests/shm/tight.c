@@ -1,7 +1,7 @@
 /*
- * The tight-pool test: one writer, several readers, about a hundred pages that are reused at once, and kill -9 of all of
- * them at random.  Every snapshot a reader takes must agree with itself, must agree again after it was held for a while,
- * and what is said to have changed must be all that did.
+ * The tight-pool test: one writer, several readers, about a hundred pages that are reused at once, and kill -9 of all
+ * of them at random.  Every snapshot a reader takes must agree with itself, must agree again after it was held for a
+ * while, and what is said to have changed must be all that did.
  *
  *   tight [--seconds N] [--readers N] [--until-violation] [--threads] [--seed N]
  *
@@ -9,8 +9,8 @@
  * for ThreadSanitizer; the program is then linked so that all map the files at the same addresses.
  * Exit code 0: no violation.
  *
- * How a snapshot agrees with itself: each record's bytes follow from its id and revision; the parameters hold the root's
- * revision and a sum over all records' revisions.  So one record of another generation shows.
+ * How a snapshot agrees with itself: each record's bytes follow from its id and revision; the parameters hold the
+ * root's revision and a sum over all records' revisions.  So one record of another generation shows.
  */
 #include "shm/config_writer.h"
 #include "tests/shm/scratch.h"
@@ -464,8 +464,10 @@ static void check_the_end(void)
 
 static void parse(int argc, char **argv)
 {
-	static const struct option options[] = { { "seconds", 1, NULL, 's' }, { "readers", 1, NULL, 'r' }, { "seed", 1, NULL, 'e' },
-		{ "until-violation", 0, NULL, 'u' }, { "threads", 0, NULL, 't' }, { 0 } };
+	static const struct option options[] = {
+		{ "seconds", 1, NULL, 's' }, { "readers", 1, NULL, 'r' }, { "seed", 1, NULL, 'e' },
+		{ "until-violation", 0, NULL, 'u' }, { "threads", 0, NULL, 't' }, { 0 },
+	};
 	int c;
 
 	test.seed = (uint64_t)time(NULL) * 1000003u + (uint64_t)getpid();
@@ -499,10 +501,10 @@ int main(int argc, char **argv)
 	if (!test.until_violation)
 		check_the_end();
 	violations = atomic_load(&test.tally->violations);
-	printf("%" PRIu64 " revisions, %" PRIu64 " snapshots, %" PRIu64 " held, %" PRIu64 " kills, %" PRIu64 " recoveries, %" PRIu64
-	       " files, %u violations (seed %" PRIu64 ")\n", atomic_load(&test.tally->published),
-	       atomic_load(&test.tally->snapshots), atomic_load(&test.tally->rechecks), atomic_load(&test.tally->kills),
-	       atomic_load(&test.tally->recoveries), atomic_load(&test.tally->files), violations, test.seed);
+	printf("%" PRIu64 " revisions, %" PRIu64 " snapshots, %" PRIu64 " held, %" PRIu64 " kills, %" PRIu64 " recoveries, ",
+	       atomic_load(&test.tally->published), atomic_load(&test.tally->snapshots), atomic_load(&test.tally->rechecks),
+	       atomic_load(&test.tally->kills), atomic_load(&test.tally->recoveries));
+	printf("%" PRIu64 " files, %u violations (seed %" PRIu64 ")\n", atomic_load(&test.tally->files), violations, test.seed);
 	if (!test.threads || !violations)
 		scratch_remove(test.dir);
 	return violations != 0;

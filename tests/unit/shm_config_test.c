@@ -223,6 +223,39 @@ static void what_is_not_published_is_not_seen_and_an_abandoned_change_leaves_no_
 	assert_null(snapshot_find(f->snap, KIND_REGISTRATION, "trunk-500"));
 }
 
+static void a_cleared_configuration_holds_only_what_is_put_after(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t generation;
+	struct seen seen;
+
+	open_writer(f, 100);
+	generation = publish(f, 0, 3000, 1);
+	open_reader(f);
+	refresh(f);
+	config_applied(f->r, generation);
+	assert_int_equal(config_begin(f->w), 0);
+	assert_int_equal(config_clear(f->w), 0);
+	for (uint32_t id = 0; id < 20; id++)
+		put(f, id, 2);
+	assert_int_equal(config_publish(f->w, 2, NULL), 0);
+	refresh(f);
+	assert_int_equal(snapshot_count(f->snap, KIND_REGISTRATION), 20);
+	expect_record(f->snap, 19, 2);
+	assert_null(snapshot_record(f->snap, KIND_REGISTRATION, 20));
+	assert_null(snapshot_find(f->snap, KIND_REGISTRATION, "trunk-20"));
+	seen = changes(f->snap, generation);
+	assert_int_equal(seen.limit, 20);
+	assert_int_equal(seen.present, 20);
+	/* What the directories still remember of the old ids does no harm when they come back. */
+	publish(f, 0, 2000, 3);
+	refresh(f);
+	for (uint32_t id = 0; id < 2000; id++)
+		expect_record(f->snap, id, 3);
+	reopen_writer(f, 100);
+	assert_int_equal(config_writer_revision(f->w), 3);
+}
+
 static void a_deleted_record_is_gone_and_its_name_free(void **state)
 {
 	struct fixture *f = *state;
@@ -846,6 +879,7 @@ int main(void)
 		TEST(the_writer_reads_what_it_published),
 		TEST(an_old_snapshot_does_not_change_while_it_is_held),
 		TEST(what_is_not_published_is_not_seen_and_an_abandoned_change_leaves_no_trace),
+		TEST(a_cleared_configuration_holds_only_what_is_put_after),
 		TEST(a_deleted_record_is_gone_and_its_name_free),
 		TEST(a_renamed_record_is_found_by_its_new_name_only),
 		TEST(a_bad_record_is_refused_and_the_change_goes_on),
