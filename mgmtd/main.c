@@ -11,6 +11,7 @@
 #include "mgmtd/worker.h"
 #include "mgmtd/writer.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
@@ -70,13 +71,28 @@ static int become(const struct options *options, struct shm_why *why)
 	return 0;
 }
 
+/* Empty, or a database of ours is in it. */
+static bool may_be_closed(const char *dir)
+{
+	bool empty = true, ours = false;
+	DIR *d = opendir(dir);
+	for (struct dirent *entry; d && (entry = readdir(d));) {
+		empty &= strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
+		ours |= strcmp(entry->d_name, "tandem.db") == 0;
+	}
+	if (d)
+		closedir(d);
+	return empty || ours;
+}
+
 static int prepare_directories(const struct options *options, struct shm_why *why)
 {
 	bool tmpfs;
 	uint64_t room;
 	if (mkdir(options->state, 0700) != 0 && errno != EEXIST)
 		return fail(options->state, errno, why);
-	if (chmod(options->state, 0700) != 0)
+	/* One with other things in it may be a slip of the pen, as /var/lib: it is left as it is, and refused if others may enter. */
+	if (may_be_closed(options->state) && chmod(options->state, 0700) != 0)
 		return fail(options->state, errno, why);
 	int e = shm_prepare_dir(options->run, &tmpfs, &room, why);
 	if (!e && !tmpfs)
