@@ -284,7 +284,10 @@ struct change *change_set(json_t *body, json_t *errors)
 		return NULL;
 	change->collective = true;
 	change->comment = parse_comment(json_object_get(body, "comment"), errors);
-	json_array_foreach(changes, i, item)
-		parse_operation(&change->operations[i], i, item, errors);
+	json_array_foreach(changes, i, item) {
+		change->operations[i].broken = true;
+		if (json_array_size(errors) <= PROBLEM_VIOLATIONS)
+			parse_operation(&change->operations[i], i, item, errors);
+	}
 	return with_violations(change, errors);
 }

@@ -2,6 +2,7 @@
 
 #include "mgmtd/buffer.h"
 #include "mgmtd/describe.h"
+#include "mgmtd/members.h"
 #include "mgmtd/problem.h"
 
 #include <errno.h>
@@ -22,38 +23,6 @@ static void store_int(void *slot, int32_t value)
 		memcpy(slot, &value, sizeof value);
 }
 
-/* "must be … ; got …", as all these sentences are built. */
-static int refuse(const struct field *field, const json_t *value, const char *prefix, const char *member, json_t *errors,
-                  const char *code, const char *must)
-{
-	char *got = field->flags & SECRET ? NULL : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
-	bool numeric = field->type == FT_INT || field->type == FT_INT_OR_KEYWORD;
-
-	if (got && strlen(got) > GOT_MAX) {	/* cut, but not in the middle of a character */
-		size_t len = GOT_MAX;
-		while ((got[len] & 0xc0) == 0x80)
-			len--;
-		got[len] = '\0';
-	}
-	json_t *violation = problem_violation(errors, prefix, member, code, got ? "must be %s; got %s" : "must be %s",
-	                                      must, got);
-
-	free(got);
-	if (numeric) {
-		json_object_set_new(violation, "min", json_integer(field->min));
-		json_object_set_new(violation, "max", json_integer(field->max));
-	}
-	if (strcmp(code, "not_an_option") == 0) {
-		json_t *options = json_array();
-		for (const struct option_word *o = field->options; o && o->word; o++)
-			json_array_append_new(options, json_string(o->word));
-		json_object_set_new(violation, "options", options);
-	}
-	if (!(field->flags & SECRET))
-		json_object_set(violation, "got", (json_t *)(uintptr_t)value);
-	return EINVAL;
-}
-
 /* "\"auto\" or 20 to 7200 seconds", "\"udp\", \"tcp\" or \"tls\"": what the field takes, in words. */
 static const char *legal_values(const struct field *field, char *text, size_t size)
 {
@@ -72,26 +41,57 @@ static const char *legal_values(const struct field *field, char *text, size_t si
 	return text;
 }
 
+/* "must be … ; got …", as all these sentences are built; must NULL = what the field takes. */
+static int refuse(const struct field *field, const json_t *value, const char *prefix, const char *member, json_t *errors,
+                  const char *code, const char *must)
+{
+	char legal[256];
+	char *got = field->flags & SECRET ? NULL : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+	bool numeric = field->type == FT_INT || field->type == FT_INT_OR_KEYWORD;
+
+	if (got && strlen(got) > GOT_MAX) {	/* cut, but not in the middle of a character */
+		size_t len = GOT_MAX;
+		while ((got[len] & 0xc0) == 0x80)
+			len--;
+		got[len] = '\0';
+	}
+	json_t *violation = problem_violation(errors, prefix, member, code, got ? "must be %s; got %s" : "must be %s",
+	                                      must ? must : legal_values(field, legal, sizeof legal), got);
+
+	free(got);
+	if (numeric) {
+		json_object_set_new(violation, "min", json_integer(field->min));
+		json_object_set_new(violation, "max", json_integer(field->max));
+	}
+	if (strcmp(code, "not_an_option") == 0) {
+		json_t *options = json_array();
+		for (const struct option_word *o = field->options; o && o->word; o++)
+			json_array_append_new(options, json_string(o->word));
+		json_object_set_new(violation, "options", options);
+	}
+	if (!(field->flags & SECRET))
+		json_object_set(violation, "got", (json_t *)(uintptr_t)value);
+	return EINVAL;
+}
+
 static int check_number(const struct field *field, const json_t *value, const char *prefix, const char *member,
                         json_t *errors, void *slot)
 {
-	char legal[256];
+	char legal[256], must[300];
 	int option;
 
-	legal_values(field, legal, sizeof legal);
 	if (json_is_string(value) && field->type == FT_INT_OR_KEYWORD) {
 		if ((option = schema_option(field, json_string_value(value))) < 0)
-			return refuse(field, value, prefix, member, errors, "not_an_option", legal);
+			return refuse(field, value, prefix, member, errors, "not_an_option", NULL);
 		store_int(slot, KEYWORD(option));
 		return 0;
 	}
 	if (!json_is_integer(value)) {
-		char must[300];
-		snprintf(must, sizeof must, "an integer, %s", legal);
-		return refuse(field, value, prefix, member, errors, "wrong_type", field->type == FT_INT ? must : legal);
+		snprintf(must, sizeof must, "an integer, %s", legal_values(field, legal, sizeof legal));
+		return refuse(field, value, prefix, member, errors, "wrong_type", field->type == FT_INT ? must : NULL);
 	}
 	if (schema_int_outside(field, json_integer_value(value)))
-		return refuse(field, value, prefix, member, errors, "out_of_range", legal);
+		return refuse(field, value, prefix, member, errors, "out_of_range", NULL);
 	store_int(slot, (int32_t)json_integer_value(value));
 	return 0;
 }
@@ -132,7 +132,6 @@ static int check_text(const struct field *field, const json_t *value, const char
 int document_check_value(const struct field *field, const json_t *value, const char *prefix, const char *member,
                          json_t *errors, void *slot, json_t **canonical)
 {
-	char legal[256];
 	int error = 0, option;
 
 	switch (field->type) {
@@ -143,11 +142,10 @@ int document_check_value(const struct field *field, const json_t *value, const c
 			*(uint8_t *)slot = json_is_true(value);
 		break;
 	case FT_ENUM:
-		legal_values(field, legal, sizeof legal);
 		if (!json_is_string(value))
-			return refuse(field, value, prefix, member, errors, "wrong_type", legal);
+			return refuse(field, value, prefix, member, errors, "wrong_type", NULL);
 		if ((option = schema_option(field, json_string_value(value))) < 0)
-			return refuse(field, value, prefix, member, errors, "not_an_option", legal);
+			return refuse(field, value, prefix, member, errors, "not_an_option", NULL);
 		store_int(slot, option);
 		break;
 	case FT_INT:
@@ -225,15 +223,24 @@ static void check_members(const struct kind *kind, const char *name, const json_
 	}
 }
 
-/* The value a field takes: given, kept (patch), or the default. */
-static json_t *chosen_value(const struct kind *kind, const struct field *field, const json_t *body, const json_t *current, bool patch)
+/* One field that is no secret: given, kept or at its default. */
+static void decode_field(const struct kind *kind, const struct field *field, const json_t *body, const json_t *current,
+                         bool patch, const char *prefix, json_t *errors, void *slot, json_t **canonical)
 {
 	json_t *given = json_object_get(body, field->name);
 	json_t *kept = patch && !given ? json_object_get(current, field->name) : NULL;
 
-	if (given && !json_is_null(given))
-		return json_incref(given);
-	return kept ? json_incref(kept) : describe_default(kind, field);
+	if (kept) {	/* passed this check when it was stored, and the record holds it */
+		*canonical = json_incref(kept);
+		return;
+	}
+	if ((field->flags & REQUIRED) && (!given || json_is_null(given))) {
+		problem_violation(errors, prefix, field->name, "required", "must be given");
+		return;
+	}
+	json_t *value = given && !json_is_null(given) ? json_incref(given) : describe_default(kind, field);
+	document_check_value(field, value, prefix, field->name, errors, slot, canonical);
+	json_decref(value);
 }
 
 int document_decode(const struct kind *kind, const char *name, const json_t *body, const json_t *current, bool patch,
@@ -251,17 +258,11 @@ int document_decode(const struct kind *kind, const char *name, const json_t *bod
 	for (size_t i = 0; i < kind->nfields; i++) {
 		const struct field *field = &kind->fields[i];
 		json_t *canonical = NULL;
-		if (field->flags & SECRET) {
+		if (field->flags & SECRET)
 			decode_secret(kind, name, field, json_object_get(body, field->name), current, secrets, prefix, errors,
 			              slot_of(record, field), &canonical);
-		} else {
-			json_t *value = chosen_value(kind, field, body, current, patch);
-			if ((field->flags & REQUIRED) && !json_object_get(body, field->name) && !(patch && current))
-				problem_violation(errors, prefix, field->name, "required", "must be given");
-			else
-				document_check_value(field, value, prefix, field->name, errors, slot_of(record, field), &canonical);
-			json_decref(value);
-		}
+		else
+			decode_field(kind, field, body, current, patch, prefix, errors, slot_of(record, field), &canonical);
 		if (canonical)
 			json_object_set_new(document, field->name, canonical);
 	}
@@ -271,6 +272,60 @@ int document_decode(const struct kind *kind, const char *name, const json_t *bod
 	}
 	*out = document;
 	return 0;
+}
+
+/* One field that a patch names: into before and after. */
+static void patch_field(const struct kind *kind, const char *name, const struct field *field, const json_t *given,
+                        const struct member *member, const struct secrets *secrets, const char *prefix, json_t *errors,
+                        struct record *record, struct document_patch *patch)
+{
+	json_t *canonical = NULL;
+
+	json_object_set_new(patch->before, field->name, json_loadb(member->value, member->len, JSON_DECODE_ANY, NULL));
+	if (field->flags & SECRET) {
+		decode_secret(kind, name, field, given, patch->before, secrets, prefix, errors, slot_of(record, field), &canonical);
+	} else {
+		json_t *value = json_is_null(given) ? describe_default(kind, field) : json_incref((json_t *)(uintptr_t)given);
+		document_check_value(field, value, prefix, field->name, errors, slot_of(record, field), &canonical);
+		json_decref(value);
+	}
+	if (canonical)
+		json_object_set_new(patch->after, field->name, canonical);
+}
+
+int document_patch(const struct kind *kind, const char *name, const json_t *body, const char *text,
+                   const struct secrets *secrets, const char *prefix, json_t *errors, struct record *record,
+                   struct document_patch *patch)
+{
+	struct member members[MEMBERS_MAX];
+	struct buffer out = { 0 };
+	size_t before = json_array_size(errors), len;
+
+	if (!json_is_object(body) || members_find(members, kind, text))
+		return ENOTSUP;
+	*patch = (struct document_patch){ NULL, json_object(), json_object() };
+	check_members(kind, name, body, prefix, errors);
+	for (size_t i = 0; i < kind->nfields; i++) {
+		const struct field *field = &kind->fields[i];
+		const json_t *given = json_object_get(body, field->name);
+		if (!given)
+			continue;
+		patch_field(kind, name, field, given, &members[i], secrets, prefix, errors, record, patch);
+		char *value = json_dumps(json_object_get(patch->after, field->name), JSON_ENCODE_ANY | JSON_COMPACT);
+		buffer_append(&out, text, (size_t)(members[i].value - text));
+		buffer_text(&out, value ? value : "null");
+		text = members[i].value + members[i].len;
+		free(value);
+	}
+	buffer_text(&out, text);
+	patch->text = buffer_take(&out, &len);
+	int error = json_array_size(errors) > before ? EINVAL : patch->text ? 0 : ENOMEM;
+	if (error) {
+		free(patch->text);
+		json_decref(patch->before);
+		json_decref(patch->after);
+	}
+	return error;
 }
 
 int document_to_record(const struct kind *kind, const json_t *document, struct record *record)
@@ -346,6 +401,13 @@ static json_t *parameter_diff(const struct kind *kind, const char *name, const j
 	return list;
 }
 
+bool document_agree(const json_t *a, const json_t *b, const struct field *field)
+{
+	const json_t *left = json_object_get(a, field->name), *right = json_object_get(b, field->name);
+
+	return left == right || json_equal(left, right);
+}
+
 json_t *document_diff(const struct kind *kind, const char *name, const json_t *before, const json_t *after)
 {
 	if (kind->id == KIND_PARAMETERS)
@@ -354,7 +416,7 @@ json_t *document_diff(const struct kind *kind, const char *name, const json_t *b
 	for (size_t i = 0; i < kind->nfields; i++) {
 		const struct field *field = &kind->fields[i];
 		/* Compared as stored: a changed secret looks the same on both sides, but its reference does not. */
-		if (before && after && json_equal(json_object_get(before, field->name), json_object_get(after, field->name)))
+		if (before && after && document_agree(before, after, field))
 			continue;
 		add_difference(list, field->name, before ? presentable(kind, field, before) : NULL,
 		               after ? presentable(kind, field, after) : NULL);

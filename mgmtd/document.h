@@ -28,6 +28,14 @@ int document_check_value(const struct field *field, const json_t *value, const c
 int document_decode(const struct kind *kind, const char *name, const json_t *body, const json_t *current, bool patch,
                     const struct secrets *secrets, const char *prefix, json_t *errors, struct record *record, json_t **document);
 
+/* The same for a patch of an object whose canonical document is `text`: what the body leaves out is not even parsed.
+ * Gives the new canonical document as text (the caller frees it), and before and after: documents that hold only the fields
+ * which the body names.  ENOTSUP: the text lacks a field; decode it as a whole. */
+struct document_patch { char *text; json_t *before, *after; };
+int document_patch(const struct kind *kind, const char *name, const json_t *body, const char *text,
+                   const struct secrets *secrets, const char *prefix, json_t *errors, struct record *record,
+                   struct document_patch *patch);
+
 /* Fills a record's fields from a canonical document, for all but the secrets. */
 int document_to_record(const struct kind *kind, const json_t *document, struct record *record);
 
@@ -40,6 +48,9 @@ const char *document_secret(const json_t *document, const struct field *field);
 /* What GET answers, from the text of a canonical document of an object (not of a parameter): {"name", own fields, and the
  * members of `provenance`}, without parsing.  The caller frees it; NULL = out of memory. */
 char *document_render(const struct kind *kind, const char *name, const char *text, const char *provenance, size_t *size);
+
+/* Two documents agree in a field, or neither has it. */
+bool document_agree(const json_t *a, const json_t *b, const struct field *field);
 
 /* [{pointer, from, to}] between two canonical documents of one object (either may be NULL), with presentable values. */
 json_t *document_diff(const struct kind *kind, const char *name, const json_t *before, const json_t *after);

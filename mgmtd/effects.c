@@ -1,5 +1,6 @@
 #include "mgmtd/effects.h"
 
+#include "mgmtd/document.h"
 #include "mgmtd/problem.h"
 #include "mgmtd/segment.h"
 #include "mgmtd/stage_private.h"
@@ -101,10 +102,9 @@ static bool goes_on_the_wire(const struct object *object)
 
 	for (size_t i = 0; i < object->kind->nfields && !changed; i++) {
 		const struct field *field = &object->kind->fields[i];
-		changed = field->applies == REREGISTER &&
-		          !json_equal(json_object_get(object->was, field->name), json_object_get(object->canonical, field->name));
+		changed = field->applies == REREGISTER && !document_agree(object->was, object->canonical, field);
 	}
-	return changed && json_is_true(json_object_get(object->canonical, "enabled"));
+	return changed && ((const struct registration_record *)object->record)->enabled;
 }
 
 /* Does this field of a record hold the word "inherit"?  Schema rule: it is the first word wherever a field can inherit. */

@@ -25,8 +25,8 @@ struct object {
 	char *rendered;			/* what GET answers, made on first use */
 	size_t rendered_len;
 	struct record *record;		/* only on its way to the segment */
-	json_t *canonical;		/* only on its way: document, parsed */
-	json_t *was;			/* only on its way: old's document, parsed */
+	json_t *canonical;		/* only on its way: document, parsed; of a patch only what it names */
+	json_t *was;			/* only on its way: old's document, parsed; likewise */
 	const struct object *old;	/* only on its way: what it replaces, or NULL */
 	bool deleted;			/* only on its way: a tombstone */
 };

@@ -5,6 +5,7 @@
 #include "mgmtd/log.h"
 #include "mgmtd/problem.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,11 +31,12 @@ static void current_record(struct stage *st, const struct object *object, struct
 {
 	const struct record *published;
 
-	memset(record, 0, size);
 	if (object && object->record)
 		memcpy(record, object->record, size);
 	else if (object && (published = config_writer_record(st->segment, object->kind->id, object->id)))
 		memcpy(record, published, size);
+	else
+		memset(record, 0, size);
 }
 
 static void stage_put_mine(struct stage *st, struct object *object)
@@ -83,30 +85,60 @@ static uint32_t id_of_name(struct stage *st, const struct operation *op, const s
 	return mine ? mine->id : other ? other->id : was ? was->id : model_take_id(st->model, op->kind->id);
 }
 
-static void stage_put(struct stage *st, const struct operation *op, const struct object *current, json_t *errors)
+/* What the patch leaves alone is not even parsed: canonical and was then hold only what it names. */
+static int decode_patch(struct stage *st, const struct operation *op, const struct object *current, struct object *object, json_t *errors)
 {
-	struct object *object = object_new(op->kind, op->name);
-	json_t *old = current ? json_loads(current->document, 0, NULL) : NULL, *document;
+	struct document_patch patch;
+	int error = document_patch(op->kind, op->name, op->value, current->document, st->secrets, op->pointer, errors,
+	                           object->record, &patch);
 
-	if (!object || !(object->record = calloc(1, op->kind->record_size)))
-		log_fatal("out of memory");
-	current_record(st, current, object->record, op->kind->record_size);
+	if (error)
+		return error;
+	effects_check_references(st->hooks, op, patch.before, patch.after, errors);
+	object->document = patch.text;
+	object->canonical = patch.after;
+	object->was = patch.before;
+	return 0;
+}
+
+static int decode_whole(struct stage *st, const struct operation *op, const struct object *current, const struct object *before,
+                        struct object *object, json_t *errors)
+{
+	json_t *old = current ? json_loads(current->document, 0, NULL) : NULL;
 	int error = document_decode(op->kind, op->name, op->value, old, op->verb == VERB_PATCH, st->secrets, op->pointer,
-	                            errors, object->record, &document);
-	if (!error)
-		effects_check_references(st->hooks, op, old, document, errors);
-	const struct object *was = stage_before(st, op->kind, op->name);
-	if (was == current)
+	                            errors, object->record, &object->canonical);
+
+	if (!error) {
+		effects_check_references(st->hooks, op, old, object->canonical, errors);
+		object->document = json_dumps(object->canonical, JSON_COMPACT);
+	}
+	if (current == before)
 		object->was = old;
 	else
 		json_decref(old);
+	return error;
+}
+
+static void stage_put(struct stage *st, const struct operation *op, const struct object *current, json_t *errors)
+{
+	const struct object *before = stage_before(st, op->kind, op->name);
+	struct object *object = object_new(op->kind, op->name);
+	int error = ENOTSUP;
+
+	if (!object || !(object->record = malloc(op->kind->record_size)))
+		log_fatal("out of memory");
+	current_record(st, current, object->record, op->kind->record_size);
+	if (op->verb == VERB_PATCH && current == before)
+		error = decode_patch(st, op, current, object, errors);
+	if (error == ENOTSUP)
+		error = decode_whole(st, op, current, before, object, errors);
+	if (error == ENOMEM || (!error && !object->document))
+		log_fatal("out of memory");
 	if (error) {
 		object_free(object);
 		return;
 	}
-	object->document = json_dumps(document, JSON_COMPACT);
-	object->canonical = document;
-	object->id = current ? current->id : id_of_name(st, op, was);
+	object->id = current ? current->id : id_of_name(st, op, before);
 	object->incarnation = current ? current->incarnation : 0;	/* 0: the revision that comes of this */
 	stage_put_mine(st, object);
 }

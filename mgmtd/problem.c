@@ -29,6 +29,11 @@ json_t *problem_violation(json_t *errors, const char *prefix, const char *member
 	char pointer[512];
 	va_list args;
 
+	if (json_array_size(errors) == PROBLEM_VIOLATIONS)
+		json_array_append_new(errors, json_pack("{s:s, s:s, s:s}", "pointer", "", "code", "too_many",
+		                                        "detail", "there are more violations than are told here"));
+	if (json_array_size(errors) > PROBLEM_VIOLATIONS)
+		return NULL;
 	snprintf(pointer, sizeof pointer, "%s", prefix);
 	if (member)
 		append_member(pointer, sizeof pointer, member);

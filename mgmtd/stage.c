@@ -210,7 +210,7 @@ void stage_add(struct stage *st, struct change *change)
 	if (st->doom || !outcome_precondition(st, change))
 		goto out;
 	for (size_t i = 0; i < change->count && !status; i++)
-		if (!change->operations[i].broken)
+		if (!change->operations[i].broken && json_array_size(errors) <= PROBLEM_VIOLATIONS)
 			status = stage_operation(st, change, &change->operations[i], errors);
 	/* Of a body with faults those are told, not that its object exists already. */
 	if (status || json_array_size(errors) > 0)
@@ -317,7 +317,7 @@ int stage_commit(struct stage *st)
 		if ((error = config_publish(st->segment, st->revision, &generation)))
 			log_fatal("revision %" PRIu64 " is stored but cannot be published: %s", st->revision, strerror(error));
 		if (st->hooks->published)
-			st->hooks->published(st->hooks->arg, generation);
+			st->hooks->published(st->hooks->arg, generation, st->revision);
 		for (size_t i = 0; i < st->announced && st->hooks->committed; i++)
 			st->hooks->committed(st->hooks->arg, st->announcements[i].revision, st->announcements[i].item);
 	}
@@ -333,10 +333,13 @@ void stage_answer(struct stage *st, struct change *change, int error)
 		change->revision = 0;
 		change->created = false;
 		change->body = problem_document(503, "store_unavailable", change->request_id, NULL,
-		                                "the change was not stored: %s; nothing was changed", strerror(error));
-	} else if (change->taken) {
-		change->generation = config_writer_generation(st->segment);
+		                                "the change was not stored: %s; nothing was changed", store_explain(error));
+		return;
+	}
+	if (change->taken)
 		change->status = change->created ? 201 : 200;
+	if (change->status < 300 && !change->dry_run) {	/* also of one that changes nothing: it may be asked to wait for it */
+		change->generation = config_writer_generation(st->segment);
 		json_object_set_new(change->body, "published_generation", json_integer((json_int_t)change->generation));
 	}
 }

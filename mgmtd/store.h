@@ -46,6 +46,7 @@ int store_token_revoke(struct store *s, const char *jti, int64_t expires_at);
 int store_begin(struct store *s);
 int store_commit(struct store *s);	/* durable (fsync) when it returns 0; rolled back when not */
 void store_rollback(struct store *s);
+const char *store_explain(int error);	/* one of the errors above in words for people */
 const char *store_fault(struct store *s);	/* SQLite's words about the last error */
 
 int store_put_object(struct store *s, const struct object *object);

@@ -61,10 +61,19 @@ static void poke(struct watch *w)
 
 /* ------------------------------------------------------------------ hooks, on the writer thread */
 
-static void published_hook(void *arg, uint64_t generation)
+/* Keeps which revision a generation holds, for `applied_revision`. */
+static void published_hook(void *arg, uint64_t generation, uint64_t revision)
 {
 	struct watch *w = arg;
+	pthread_mutex_lock(&w->lock);
+	w->published[w->published_count++ % PUBLISHED_HELD] = (struct published){ generation, revision };
+	pthread_mutex_unlock(&w->lock);
 	atomic_store(&w->newest, generation);
+}
+
+static void answered_hook(void *arg)
+{
+	struct watch *w = arg;
 	core_ring(w->core);
 }
 
@@ -95,23 +104,11 @@ static bool switch_up_hook(void *arg)
 
 void watch_hooks(struct watch *w, struct writer_hooks *hooks)
 {
-	*hooks = (struct writer_hooks){ w, published_hook, committed_hook, listeners_hook, switch_up_hook };
+	*hooks = (struct writer_hooks){ .arg = w, .published = published_hook, .answered = answered_hook, .committed = committed_hook,
+	                                 .listeners = listeners_hook, .switch_up = switch_up_hook };
 }
 
 /* ------------------------------------------------------------------ which revision a generation holds */
-
-void watch_note(struct watch *w, uint64_t generation, uint64_t revision)
-{
-	pthread_mutex_lock(&w->lock);
-	struct published *last = &w->published[(w->published_count + PUBLISHED_HELD - 1) % PUBLISHED_HELD];
-	if (last->generation == generation) {
-		if (revision > last->revision)
-			last->revision = revision;
-	} else {
-		w->published[w->published_count++ % PUBLISHED_HELD] = (struct published){ generation, revision };
-	}
-	pthread_mutex_unlock(&w->lock);
-}
 
 uint64_t watch_applied_revision(struct watch *w)
 {

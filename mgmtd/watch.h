@@ -21,7 +21,6 @@ struct core *watch_core(struct watch *w);
 struct census *watch_census(struct watch *w);
 struct waiters *watch_waiters(struct watch *w);
 
-void watch_note(struct watch *w, uint64_t generation, uint64_t revision);	/* what was published */
 uint64_t watch_applied_revision(struct watch *w);				/* or CORE_REVISION_UNKNOWN */
 
 #endif

@@ -52,17 +52,10 @@ static void answer_done(struct request *r)
 {
 	struct write *write = r->work;
 	struct change *change = write->change;
-	struct writer_state state;
-	uint64_t generation = change->generation;
-	json_t *applied = json_null(), *body = change->body;
-	if (!change->dry_run) {
-		if (!generation) {
-			writer_state(r->daemon->writer, &state);
-			generation = state.published_generation;
-		}
-		applied = json_string(applied_words[core_applied(watch_core(r->daemon->watch), generation)]);
-	}
-	json_object_set_new(body, "applied", applied);
+	json_t *applied = json_null();
+	if (!change->dry_run)
+		applied = json_string(applied_words[core_applied(watch_core(r->daemon->watch), change->generation)]);
+	json_object_set_new(change->body, "applied", applied);
 	answer_written_body(r, change);
 	if (change->revision && !change->dry_run)
 		answer_etag(r, change->revision);
@@ -91,8 +84,6 @@ static void answer_written(struct request *r)
 		answer_failed(r, change);
 		return;
 	}
-	if (change->generation)
-		watch_note(r->daemon->watch, change->generation, change->revision);
 	if (!request_query_given(r, Q_WAIT_APPLIED) || change->dry_run || !change->generation) {
 		answer_done(r);
 		return;

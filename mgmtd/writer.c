@@ -134,7 +134,9 @@ static int publish_all(struct writer *w)
 	int error = segment_publish_all(w->segment, w->model, w->store, w->secrets, &generation);
 
 	if (!error && w->hooks.published)
-		w->hooks.published(w->hooks.arg, generation);
+		w->hooks.published(w->hooks.arg, generation, model_revision(w->model));
+	if (!error && w->hooks.answered)
+		w->hooks.answered(w->hooks.arg);
 	return error;
 }
 
@@ -346,6 +348,7 @@ static void carry_out(struct writer *w, struct batch batch)
 	run_jobs(w, batch.jobs);
 	for (struct change *change = batch.changes; change; change = change->next)
 		stage_add(w->stage, change);
+	uint64_t before = config_writer_generation(w->segment);
 	int error = stage_commit(w->stage);
 	if (error || batch.jobs)
 		atomic_store(&w->store_available, error == 0);
@@ -358,6 +361,8 @@ static void carry_out(struct writer *w, struct batch batch)
 		stage_answer(w->stage, change, error);
 		change->done(change);
 	}
+	if (config_writer_generation(w->segment) != before && w->hooks.answered)
+		w->hooks.answered(w->hooks.arg);
 }
 
 static void *thread_main(void *arg)

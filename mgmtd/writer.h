@@ -13,8 +13,9 @@ struct writer;
 
 struct writer_hooks {
 	void *arg;
-	/* After each publish, on the writer thread: ring the switch. */
-	void (*published)(void *arg, uint64_t generation);
+	/* After each publish, on the writer thread: before the changes are answered, and when they have been. */
+	void (*published)(void *arg, uint64_t generation, uint64_t revision);
+	void (*answered)(void *arg);	/* ring the switch: what wakes it must not come before what wakes those who wait */
 	/* After each commit, on the writer thread, per revision: for /events.  item is the list item of GET /revisions as
 	 * JSON text. */
 	void (*committed)(void *arg, uint64_t revision, const char *item);

@@ -91,7 +91,6 @@ static bool outgoing_address(const union address *to, union address *from)
 
 void listener_host_port(const struct listener *listener, const union address *to, char *text, size_t size)
 {
-	char host[256];
 	union address own = listener->bound.address, from;
 	uint16_t port = listener->advertise_port ? listener->advertise_port : address_port(&own);
 
@@ -101,6 +100,6 @@ void listener_host_port(const struct listener *listener, const union address *to
 	}
 	if (address_is_any(&own) && to->family != AF_UNSPEC && outgoing_address(to, &from))
 		own = from;
-	address_host(&own, host, sizeof host);
-	snprintf(text, size, "%s:%u", host, port);
+	address_set_port(&own, port);
+	address_text(&own, text, size);
 }

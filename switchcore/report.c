@@ -63,7 +63,10 @@ int report_reserve(struct report *report, uint32_t limit)
 
 static void copy(char *to, size_t size, const char *from)
 {
-	snprintf(to, size, "%s", from ? from : "");
+	size_t len = from ? strnlen(from, size - 1) : 0;
+
+	memcpy(to, from ? from : "", len);
+	to[len] = '\0';
 }
 
 static bool timer_shown(const struct registration *r)

@@ -101,16 +101,11 @@ static bool same_host_port(const url_t *url, const struct sip_contact *ours)
 	return url->url_host && strcasecmp(url->url_host, ours->host) == 0 && strcmp(port, ours->port) == 0;
 }
 
-/* By the line token when the registrar kept it, else by user, host and port. */
-static bool is_ours(su_home_t *home, sip_contact_t const *contact, const struct sip_contact *ours)
+static bool same_address(su_home_t *home, const url_t *url, const struct sip_contact *ours)
 {
-	const url_t *url = contact->m_url;
-	char line[SCHEMA_LINE_LEN + 2];
 	char *user;
 	bool same;
 
-	if (url->url_params && ours->line[0] && url_param(url->url_params, "line", line, sizeof line) > 0)
-		return strcmp(line, ours->line) == 0;
 	if (!url->url_user || !same_host_port(url, ours))
 		return false;
 	user = su_strdup(home, url->url_user);
@@ -122,16 +117,33 @@ static bool is_ours(su_home_t *home, sip_contact_t const *contact, const struct 
 	return same;
 }
 
+/* How surely a Contact is ours.  The line token says it when the registrar kept it, else user, host and port; but an older
+ * Contact of ours, with another user or address, has the token too. */
+enum likeness { STRANGE, LIKE, SAME };
+
+static enum likeness likeness_of(su_home_t *home, sip_contact_t const *contact, const struct sip_contact *ours)
+{
+	const url_t *url = contact->m_url;
+	char line[SCHEMA_LINE_LEN + 2];
+	bool marked = url->url_params && ours->line[0] && url_param(url->url_params, "line", line, sizeof line) > 0;
+
+	if (marked && strcmp(line, ours->line) != 0)
+		return STRANGE;
+	return same_address(home, url, ours) ? SAME : marked ? LIKE : STRANGE;
+}
+
 static void read_bindings(struct sip_answer *answer, su_home_t *home, const sip_t *sip, const struct sip_contact *ours)
 {
-	answer->binding = sip->sip_contact ? SIP_BINDING_OTHERS : SIP_BINDING_OURS;
+	enum likeness best = STRANGE;
+
 	for (sip_contact_t const *m = sip->sip_contact; m; m = m->m_next) {
-		if (!is_ours(home, m, ours))
+		enum likeness likeness = likeness_of(home, m, ours);
+		if (likeness <= best)
 			continue;
-		answer->binding = SIP_BINDING_OURS;
+		best = likeness;
 		answer->granted = seconds(m->m_expires);
-		break;
 	}
+	answer->binding = sip->sip_contact && best == STRANGE ? SIP_BINDING_OTHERS : SIP_BINDING_OURS;
 	if (answer->granted < 0 && sip->sip_expires)
 		answer->granted = sip->sip_expires->ex_delta > SECONDS_MAX ? SECONDS_MAX : (int32_t)sip->sip_expires->ex_delta;
 }

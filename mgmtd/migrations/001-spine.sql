@@ -17,10 +17,7 @@ CREATE TABLE revisions (
 	revision  INTEGER PRIMARY KEY,
 	record    TEXT NOT NULL,
 	prev_hash BLOB NOT NULL,
-	hash      BLOB NOT NULL,
-	at        TEXT AS (json_extract(record, '$.at')) VIRTUAL,
-	actor     TEXT AS (json_extract(record, '$.actor')) VIRTUAL,
-	comment   TEXT AS (json_extract(record, '$.comment')) VIRTUAL
+	hash      BLOB NOT NULL
 );
 
 -- Which objects a revision touched: the index of history by object.
@@ -50,7 +47,15 @@ CREATE TABLE revoked_tokens (
 	expires_at INTEGER NOT NULL       -- s since the epoch; the row may go afterwards
 ) WITHOUT ROWID;
 
--- For people who query by hand.
+-- For people who query by hand.  (Virtual columns of the tables would be computed at every INSERT.)
+CREATE VIEW history AS
+	SELECT revision,
+	       json_extract(record, '$.at')      AS at,
+	       json_extract(record, '$.actor')   AS actor,
+	       json_extract(record, '$.address') AS address,
+	       json_extract(record, '$.comment') AS comment
+	FROM revisions;
+
 CREATE VIEW parameters AS
 	SELECT name, json_extract(document, '$.value') AS value, revision, changed_at, changed_by
 	FROM documents WHERE kind = 'sip-parameters';

@@ -16,7 +16,7 @@ sys.path.insert(0, str(ROOT / "tests/e2e"))
 
 from daemon import Daemon, die_with_parent  # noqa: E402
 from kamailio import Kamailio  # noqa: E402
-from lab import ADMIN_PASSWORD, BUILD, Lab  # noqa: E402
+from lab import ADMIN_PASSWORD, BUILD, Lab, loopback_address  # noqa: E402, F401
 from measure import run_json, watched  # noqa: E402
 from until import until  # noqa: E402
 

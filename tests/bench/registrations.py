@@ -6,11 +6,9 @@ import json
 import subprocess
 import time
 
-from lab import loopback_address
 from measure import alternating, median, process_cpu, run_json, say
-from programs import TOOLS, Product, RegistrarKamailio, running
+from programs import TOOLS, Product, RegistrarKamailio, loopback_address, running, until
 from table import Row, at_least
-from until import until
 
 COUNT, MANY = 10_000, 100_000
 IN_FLIGHT = 50

@@ -7,6 +7,7 @@ from lab import Lab
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: waits for real time to pass (a retry delay, the end of a binding)")
+    config.addinivalue_line("markers", "threads: keeps the threads of mgmtd busy; run under ThreadSanitizer too")
     config.addinivalue_line("markers", "soak: repeated for longer by `make soak`")
     config.addinivalue_line("markers", "heavy: many processes or objects; run once, on one build")
 

@@ -84,7 +84,6 @@ def test_a_daemon_that_dies_is_started_again_and_said_so(live):
     api = Api(url, password=pathlib.Path(path).read_text().strip())
     until(lambda: api.get("/status")["switchcore"]["state"] == "up", 5, "switchcore up")
     first = run.child("switchcore")
-    until(lambda: api.get("/status")["mgmtd"]["uptime_s"] >= 2, 5, "two seconds of life")
     os.kill(first, signal.SIGKILL)
     run.wait_output("switchcore ended .* starting it again", within=5)
     until(lambda: api.get("/status")["switchcore"]["state"] == "up" and api.get("/status")["switchcore"]["pid"] != first, 10, "a new switch")

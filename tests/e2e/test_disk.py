@@ -12,6 +12,8 @@ from lab import BUILD
 from test_reads import verified
 from until import until
 
+pytestmark = pytest.mark.threads
+
 GOOD = {"server": "192.0.2.1", "username": "u", "enabled": False}
 
 

@@ -10,6 +10,8 @@ import requests
 import peer as peers
 from until import until
 
+pytestmark = pytest.mark.threads
+
 
 class Listener:
     """One client of /events; events arrive in `received` as (id, event, data)."""

@@ -6,6 +6,8 @@ import pytest
 
 from until import until
 
+pytestmark = pytest.mark.threads
+
 GOOD = {"server": "192.0.2.1", "username": "u", "enabled": False}
 
 

@@ -266,6 +266,93 @@ static void a_patch_keeps_what_it_leaves_out_and_null_goes_back_to_the_default(v
 	json_decref(errors);
 }
 
+#define AWKWARD "{\"server\":\"h\",\"username\":\"u\",\"password\":\"s3\\\"cret\",\"port\":5070," \
+	"\"note\":\"a\\\"b\\\\{,}[\\\"port\\\":1\",\"display_name\":\"}\\\\\"}"
+
+/* The whole document decoded, and the text patched: everything that comes of both. */
+static void compare_ways_to_patch(json_t *one, const char *text, const struct registration_record *start, json_t *body)
+{
+	const struct kind *kind = &schema_kinds[KIND_REGISTRATION];
+	struct registration_record whole = *start, part = *start;
+	json_t *errors = json_array(), *part_errors = json_array(), *document = NULL;
+	struct document_patch patch = { 0 };
+	int error = document_decode(kind, "carrier-a", body, one, true, keys, "/x", errors, &whole.head, &document);
+
+	assert_int_equal(document_patch(kind, "carrier-a", body, text, keys, "/x", part_errors, &part.head, &patch), error);
+	assert_true(json_equal(errors, part_errors));
+	assert_memory_equal(&whole, &part, sizeof whole);
+	if (!error) {
+		char *expected = json_dumps(document, JSON_COMPACT);
+		json_t *diff = document_diff(kind, "carrier-a", one, document);
+		json_t *part_diff = document_diff(kind, "carrier-a", patch.before, patch.after);
+		assert_string_equal(patch.text, expected);
+		assert_true(json_equal(diff, part_diff));
+		json_decref(diff);
+		json_decref(part_diff);
+		json_decref(patch.before);
+		json_decref(patch.after);
+		json_decref(document);
+		free(patch.text);
+		free(expected);
+	}
+	json_decref(errors);
+	json_decref(part_errors);
+}
+
+static void a_patch_of_the_text_gives_what_a_patch_of_the_parsed_document_gives(void **state)
+{
+	static const char *const values[] = { "null", "true", "0", "45", "5080", "-1", "1.5", "\"auto\"", "\"tcp\"", "\"id\"", "\"h.example\"",
+	                                      "\"quo\\\"te\\\\\"", "\"\"", "\"\\u00fc,}\"", "{\"set\":true}", "{\"set\":false}", "[]" };
+	const struct kind *kind = &schema_kinds[KIND_REGISTRATION];
+	struct registration_record record = { 0 };
+	json_t *errors = json_array();
+
+	(void)state;
+	json_t *one = decode(AWKWARD, NULL, false, &record, errors);
+	char *text = json_dumps(one, JSON_COMPACT);
+	for (size_t i = 0; i < kind->nfields; i++)
+		for (size_t v = 0; v < sizeof values / sizeof values[0]; v++) {
+			json_t *body = json_pack("{s:o}", kind->fields[i].name, json_loads(values[v], JSON_DECODE_ANY, NULL));
+			compare_ways_to_patch(one, text, &record, body);
+			json_object_set_new(body, "note", json_string("and another, with a comma"));
+			json_object_set_new(body, "no_such_field", json_null());
+			compare_ways_to_patch(one, text, &record, body);
+			json_object_del(body, "no_such_field");
+			compare_ways_to_patch(one, text, &record, body);
+			json_decref(body);
+		}
+	json_t *body = json_object();
+	compare_ways_to_patch(one, text, &record, body);
+	json_decref(body);
+	free(text);
+	json_decref(one);
+	json_decref(errors);
+}
+
+static void a_text_that_lacks_a_field_is_not_patched_but_decoded(void **state)
+{
+	static const char *const texts[] = { "", "{}", "{\"enabled\":true}", "{\"enabled\":true,\"note\":\"", "[1]", "{\"enabled\":" };
+	const struct kind *kind = &schema_kinds[KIND_REGISTRATION];
+	struct registration_record record = { 0 };
+	json_t *errors = json_array(), *body = json_pack("{s:i}", "port", 5080);
+	struct document_patch patch;
+
+	(void)state;
+	json_t *one = decode(AWKWARD, NULL, false, &record, errors);
+	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+		assert_int_equal(document_patch(kind, "a", body, texts[i], keys, "", errors, &record.head, &patch), ENOTSUP);
+	char *text = json_dumps(one, JSON_COMPACT);
+	for (size_t len = strlen(text); len-- > 0;) {
+		text[len] = '\0';
+		assert_int_equal(document_patch(kind, "a", body, text, keys, "", errors, &record.head, &patch), ENOTSUP);
+	}
+	free(text);
+	assert_int_equal(record.port, 5070);
+	json_decref(one);
+	json_decref(body);
+	json_decref(errors);
+}
+
 static void hosts_and_proxies_are_checked_for_their_syntax(void **state)
 {
 	static const char *const good[] = { "sip.example.com", "10.0.0.1", "[2001:db8::1]", "a_b.example", "localhost" };
@@ -317,6 +404,8 @@ int main(void)
 		cmocka_unit_test(all_faults_of_a_body_are_told_at_once),
 		cmocka_unit_test(a_secret_is_kept_when_left_out_and_cleared_by_null_and_never_shown),
 		cmocka_unit_test(a_patch_keeps_what_it_leaves_out_and_null_goes_back_to_the_default),
+		cmocka_unit_test(a_patch_of_the_text_gives_what_a_patch_of_the_parsed_document_gives),
+		cmocka_unit_test(a_text_that_lacks_a_field_is_not_patched_but_decoded),
 		cmocka_unit_test(hosts_and_proxies_are_checked_for_their_syntax),
 	};
 	return cmocka_run_group_tests(tests, make_keys, drop_keys);

@@ -386,7 +386,7 @@ static void the_hash_chain_holds_from_the_first_revision_over_the_exact_text(voi
 	expect(b, 200, build(VERB_DELETE, KIND_REGISTRATION, "a", NULL));
 	snprintf(path, sizeof path, "%s/tandem.db", b->state);
 	assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
-	sqlite3_prepare_v2(db, "SELECT record, prev_hash, hash, actor FROM revisions ORDER BY revision", -1, &rows, NULL);
+	sqlite3_prepare_v2(db, "SELECT record, prev_hash, hash, actor FROM revisions JOIN history USING (revision) ORDER BY revision", -1, &rows, NULL);
 	while (sqlite3_step(rows) == SQLITE_ROW) {
 		crypto_hash_sha256_state sha;
 		crypto_hash_sha256_init(&sha);
@@ -481,6 +481,43 @@ static void a_change_set_may_delete_and_make_anew_what_is_then_another_incarnati
 	config_reader_close(reader);
 }
 
+static void refused_and_undone_creations_give_their_ids_back(void **state)
+{
+	struct bench *b = *state;
+
+	for (int i = 0; i < 3; i++)
+		expect(b, 422, build_set("{\"changes\":["
+			"{\"op\":\"put\",\"kind\":\"registrations\",\"name\":\"x\",\"value\":{\"server\":\"h\",\"username\":\"u\"}},"
+			"{\"op\":\"put\",\"kind\":\"registrations\",\"name\":\"y\",\"value\":{\"server\":\"h\"}}]}"));
+	expect(b, 200, build_set("{\"changes\":["
+		"{\"op\":\"put\",\"kind\":\"registrations\",\"name\":\"x\",\"value\":{\"server\":\"h\",\"username\":\"u\"}},"
+		"{\"op\":\"delete\",\"kind\":\"registrations\",\"name\":\"x\"},"
+		"{\"op\":\"put\",\"kind\":\"registrations\",\"name\":\"x\",\"value\":{\"server\":\"h\",\"username\":\"u\"}}]}"));
+	expect(b, 200, build(VERB_DELETE, KIND_REGISTRATION, "x", NULL));
+	add(b, "p");
+	add(b, "q");
+	assert_int_equal(model_find(writer_model(b->writer), KIND_REGISTRATION, "p")->id, 0);
+	assert_int_equal(model_find(writer_model(b->writer), KIND_REGISTRATION, "q")->id, 1);
+}
+
+static void a_thousand_violations_are_told_and_then_that_there_are_more(void **state)
+{
+	struct bench *b = *state;
+	json_t *errors = json_array(), *items = json_array();
+
+	for (int i = 0; i < 2 * PROBLEM_VIOLATIONS; i++)
+		json_array_append_new(items, json_integer(0));
+	json_t *body = json_pack("{s:o}", "changes", items);
+	struct change *change = carry_out(b, change_set(body, errors));
+	assert_int_equal(change->status, 422);
+	json_t *told = json_object_get(change->body, "errors");
+	assert_int_equal(json_array_size(told), PROBLEM_VIOLATIONS + 1);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(told, PROBLEM_VIOLATIONS), "code")), "too_many");
+	change_free(change);
+	json_decref(body);
+	json_decref(errors);
+}
+
 static void a_second_writer_on_the_same_state_is_turned_away(void **state)
 {
 	struct bench *b = *state;
@@ -547,6 +584,8 @@ int main(void)
 		TEST(the_hash_chain_holds_from_the_first_revision_over_the_exact_text),
 		TEST(many_clients_at_once_lose_nothing_and_each_gets_its_own_revision),
 		TEST(a_change_set_may_delete_and_make_anew_what_is_then_another_incarnation),
+		TEST(refused_and_undone_creations_give_their_ids_back),
+		TEST(a_thousand_violations_are_told_and_then_that_there_are_more),
 		TEST(a_second_writer_on_the_same_state_is_turned_away),
 		TEST(a_newer_database_is_refused_with_both_versions),
 		TEST(a_database_locked_by_another_program_is_told_and_nothing_is_lost),
