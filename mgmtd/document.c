@@ -424,40 +424,40 @@ json_t *document_diff(const struct kind *kind, const char *name, const json_t *b
 	return list;
 }
 
-/* The value of a secret in the text of a canonical document, as document_decode() writes it.  The pattern cannot stand
- * inside a JSON text value, where every quotation mark is escaped. */
-static const char *find_secret(const char *text, const struct field *field, size_t *len, bool *set)
+/* A text that is older than a field of its kind: completed by way of JSON. */
+static void render_older(struct buffer *out, const struct kind *kind, const char *name, const char *text)
 {
-	char pattern[96];
-	int n = snprintf(pattern, sizeof pattern, "\"%s\":", field->name);
+	json_t *document = json_loads(text, 0, NULL), *shown = document_present(kind, name, document);
+	char *members = json_dumps(shown, JSON_COMPACT);
 
-	for (const char *at = strstr(text, pattern); at; at = strstr(at + 1, pattern)) {
-		const char *value = at + n, reference[] = "{\"secret\":\"";
-		*set = strncmp(value, reference, sizeof reference - 1) == 0;
-		*len = *set ? sizeof reference - 1 + SECRET_REFERENCE - 1 + strlen("\"}") : strlen("null");
-		if (*set || strncmp(value, "null", strlen("null")) == 0)
-			return value;
-	}
-	return NULL;
+	buffer_text(out, ",");
+	if (members)
+		buffer_append(out, members + 1, strlen(members) - 2);
+	else
+		out->failed = true;
+	free(members);
+	json_decref(shown);
+	json_decref(document);
 }
 
 char *document_render(const struct kind *kind, const char *name, const char *text, const char *provenance, size_t *size)
 {
+	struct member members[MEMBERS_MAX];
 	struct buffer out = { 0 };
-	const char *at = text + 1;	/* behind the brace */
 
-	buffer_format(&out, "{\"name\":\"%s\",", name);
-	for (size_t i = 0; i < kind->nfields; i++) {
-		size_t len;
-		bool set;
-		const char *secret = kind->fields[i].flags & SECRET ? find_secret(at, &kind->fields[i], &len, &set) : NULL;
-		if (!secret)
-			continue;
-		buffer_append(&out, at, (size_t)(secret - at));
-		buffer_text(&out, set ? "{\"set\":true}" : "{\"set\":false}");
-		at = secret + len;
+	buffer_format(&out, "{\"name\":\"%s\"", name);
+	if (members_find(members, kind, text)) {
+		render_older(&out, kind, name, text);
+	} else {
+		for (size_t i = 0; i < kind->nfields; i++) {
+			const struct field *field = &kind->fields[i];
+			buffer_format(&out, ",\"%s\":", field->name);
+			if (field->flags & SECRET)
+				buffer_text(&out, members[i].value[0] == '{' ? "{\"set\":true}" : "{\"set\":false}");
+			else
+				buffer_append(&out, members[i].value, members[i].len);
+		}
 	}
-	buffer_append(&out, at, strlen(at) - 1);	/* up to the closing brace */
 	buffer_format(&out, ",%s}", provenance);
 	return buffer_take(&out, size);
 }

@@ -518,6 +518,30 @@ static void a_thousand_violations_are_told_and_then_that_there_are_more(void **s
 	json_decref(errors);
 }
 
+static void an_object_stored_before_a_field_existed_shows_and_takes_its_default(void **state)
+{
+	struct bench *b = *state;
+	char path[128];
+	sqlite3 *db;
+	size_t len;
+
+	add(b, "a");
+	writer_close(b->writer);
+	b->writer = NULL;
+	snprintf(path, sizeof path, "%s/tandem.db", b->state);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "UPDATE documents SET document = json_remove(document, '$.keep_alive')", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	start(b);
+	model_lock(writer_model(b->writer));
+	const char *shown = model_render(writer_model(b->writer), model_find(writer_model(b->writer), KIND_REGISTRATION, "a"), &len);
+	assert_non_null(strstr(shown, "\"keep_alive\":0"));
+	assert_non_null(strstr(shown, "\"password\":{\"set\":true}"));
+	model_unlock(writer_model(b->writer));
+	expect(b, 200, build(VERB_PATCH, KIND_REGISTRATION, "a", "{\"port\":7}"));
+	assert_non_null(strstr(model_find(writer_model(b->writer), KIND_REGISTRATION, "a")->document, "\"keep_alive\":0"));
+}
+
 static void a_second_writer_on_the_same_state_is_turned_away(void **state)
 {
 	struct bench *b = *state;
@@ -586,6 +610,7 @@ int main(void)
 		TEST(a_change_set_may_delete_and_make_anew_what_is_then_another_incarnation),
 		TEST(refused_and_undone_creations_give_their_ids_back),
 		TEST(a_thousand_violations_are_told_and_then_that_there_are_more),
+		TEST(an_object_stored_before_a_field_existed_shows_and_takes_its_default),
 		TEST(a_second_writer_on_the_same_state_is_turned_away),
 		TEST(a_newer_database_is_refused_with_both_versions),
 		TEST(a_database_locked_by_another_program_is_told_and_nothing_is_lost),
