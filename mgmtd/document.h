@@ -14,11 +14,6 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-/* Checks one value against its field.  Gives *canonical (a new reference) and writes the value to slot (field->size
- * bytes; NULL for a RECORDLESS field).  On a fault: EINVAL, the violation is in errors, nothing is written. */
-int document_check_value(const struct field *field, const json_t *value, const char *prefix, const char *member,
-                         json_t *errors, void *slot, json_t **canonical);
-
 /* Checks a user's body for an object of `kind` called `name` and completes it.
  *   current  canonical document of the object as it is, or NULL
  *   patch    fields that are left out keep their current value (RFC 7396); else they take their default.  A secret that

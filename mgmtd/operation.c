@@ -1,6 +1,7 @@
 #include "mgmtd/stage_private.h"
 
 #include "mgmtd/document.h"
+#include "mgmtd/value.h"
 #include "mgmtd/effects.h"
 #include "mgmtd/log.h"
 #include "mgmtd/problem.h"
@@ -65,7 +66,7 @@ static void stage_parameter(struct stage *st, const struct operation *op, json_t
 	bool reset = op->verb == VERB_DELETE || json_is_null(op->value);
 	json_t *canonical = NULL, *document;
 
-	if (!reset && document_check_value(field, op->value, op->pointer, NULL, errors, NULL, &canonical))
+	if (!reset && value_check(field, op->value, op->pointer, NULL, errors, NULL, &canonical))
 		return;
 	struct object *object = object_new(op->kind, op->name);
 	if (!object)

@@ -2,6 +2,7 @@
 
 #include "mgmtd/describe.h"
 #include "mgmtd/document.h"
+#include "mgmtd/value.h"
 #include "mgmtd/log.h"
 
 #include <errno.h>
@@ -14,7 +15,7 @@ void segment_set_parameter(struct sip_parameters *parameters, const struct objec
 	json_t *value = json_object_get(document, "value");
 
 	value = value ? json_incref(value) : describe_default(object->kind, field);
-	document_check_value(field, value, "", field->name, errors, (char *)parameters + field->offset, &canonical);
+	value_check(field, value, "", field->name, errors, (char *)parameters + field->offset, &canonical);
 	json_decref(value);
 	json_decref(canonical);
 	json_decref(errors);

@@ -6,6 +6,7 @@
  */
 #include "mgmtd/change.h"
 #include "mgmtd/document.h"
+#include "mgmtd/value.h"
 #include "mgmtd/json_body.h"
 
 #include <sodium.h>
@@ -94,7 +95,7 @@ static void check_parameter(const struct operation *op)
 	json_t *errors = json_array(), *canonical = NULL;
 
 	if (field && field->size <= sizeof slot && op->value && !json_is_null(op->value) &&
-	    document_check_value(field, op->value, op->pointer, NULL, errors, slot, &canonical))
+	    value_check(field, op->value, op->pointer, NULL, errors, slot, &canonical))
 		check_errors(errors);
 	json_decref(canonical);
 	json_decref(errors);

@@ -1,6 +1,7 @@
 /* Every field of every kind, walked from the schema: a new field needs no new test here. */
 #include "mgmtd/describe.h"
 #include "mgmtd/document.h"
+#include "mgmtd/value.h"
 #include "mgmtd/problem.h"
 
 #include <errno.h>
@@ -19,7 +20,7 @@ static int check(const struct field *field, json_t *value, void *slot, json_t **
 	json_t *canonical = NULL;
 
 	*errors = json_array();
-	int error = document_check_value(field, value, "", field->name, *errors, slot, &canonical);
+	int error = value_check(field, value, "", field->name, *errors, slot, &canonical);
 	json_decref(canonical);
 	json_decref(value);
 	return error;
