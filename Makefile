@@ -48,7 +48,7 @@ programs: $(BUILD)/mgmtd $(BUILD)/switchcore
 units: $(UNIT)
 benches: $(BENCH)
 fuzz-programs: $(FUZZ)
-e2e-programs: $(BUILD)/tests/e2e/snapshot_watch $(BUILD)/tests/e2e/broken_disk.so
+e2e-programs: $(BUILD)/reference $(BUILD)/tests/e2e/snapshot_watch $(BUILD)/tests/e2e/broken_disk.so
 shm-programs: $(if $(findstring thread,$(SAN)),$(BUILD)/tests/shm/tight_threads,$(BUILD)/tests/shm/tight) $(BUILD)/tests/shm/litmus \
               $(if $(SAN),,$(FAULTY))
 
