@@ -23,6 +23,7 @@ struct attempt {
 	size_t credential_count;
 	int32_t expires;			/* as last asked */
 	bool counted;				/* r->attempts counts it */
+	bool uncertain;				/* some REGISTER of it may have been obeyed, though nobody said so */
 	bool resolved;
 	bool raised;
 	unsigned redirects;
@@ -113,6 +114,7 @@ static void fail(struct attempt *a, struct attempt_ending *ending, enum registra
 	va_list arguments;
 
 	ending->outcome.reason = reason;
+	ending->unbound = !a->uncertain;
 	va_start(arguments, format);
 	vsnprintf(ending->outcome.detail, sizeof ending->outcome.detail, format, arguments);
 	va_end(arguments);
@@ -131,7 +133,6 @@ static struct attempt_ending ending_of(const struct sip_answer *answer)
 
 	ending.pacing = answer->result == SIP_SILENT ? PACING_SILENT : PACING_ANSWERED;
 	ending.retry_after = answer->retry_after;
-	ending.delivered = answer->result != SIP_SILENT;
 	ending.outcome.code = answer->code;
 	ending.outcome.rtt_us = answer->rtt_us;
 	memcpy(ending.outcome.phrase, answer->phrase, sizeof ending.outcome.phrase);
@@ -294,6 +295,14 @@ static void no_answer(struct attempt *a, const struct sip_answer *answer)
 		fail(a, &ending, REASON_TRANSPORT, "%s", answer->detail);
 }
 
+/* A proxy says 408 or 504 when the registrar behind it is silent. */
+static bool leaves_doubt(const struct sip_answer *answer)
+{
+	if (answer->result != SIP_ANSWERED)
+		return !answer->unsent;
+	return answer->code == 408 || answer->code == 504;
+}
+
 static void answered(void *arg, const struct sip_answer *answer)
 {
 	struct attempt *a = arg;
@@ -302,6 +311,7 @@ static void answered(void *arg, const struct sip_answer *answer)
 		a->r->public_address = answer->public_address;
 	if (answer->result == SIP_ANSWERED)
 		registration_sign(a->r);
+	a->uncertain = a->uncertain || leaves_doubt(answer);
 	if (answer->result != SIP_ANSWERED)
 		no_answer(a, answer);
 	else if (answer->code < 300)
@@ -320,7 +330,10 @@ static void answered(void *arg, const struct sip_answer *answer)
 
 static void patience_over(struct timer *timer)
 {
-	next_target(TIMER_OWNER(timer, struct attempt, patience));
+	struct attempt *a = TIMER_OWNER(timer, struct attempt, patience);
+
+	a->uncertain = true;
+	next_target(a);
 }
 
 /* At once, within the same attempt (RFC 3263 4.3). */

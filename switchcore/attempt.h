@@ -14,7 +14,7 @@ struct attempt_ending {
 	struct registration_outcome outcome;
 	enum pacing_outcome pacing;
 	int32_t retry_after;		/* s, -1 = not said */
-	bool delivered;			/* an answer came: no REGISTER is left unanswered */
+	bool unbound;			/* it surely made no binding: every REGISTER was refused or never arrived */
 };
 
 /* Called by registration.c. */

@@ -17,7 +17,8 @@ struct follow {
 	struct config_reader *reader;		/* NULL = no segment yet */
 	uint64_t applied;			/* generation */
 	bool busy, stopped;
-	bool failed;				/* some record could not be taken: no memory */
+	bool failed;				/* some record could not be taken: no memory; tried again at the next tick */
+	uint64_t rejected;			/* generation told last: said once */
 	char said[sizeof((struct shm_why *)0)->text];	/* the last complaint: said once */
 };
 
@@ -83,17 +84,19 @@ static void apply(struct follow *follow, const struct snapshot *snap)
 	for (uint32_t id = limit; id < registrations_limit(follow->registrations); id++)
 		registrations_delete(follow->registrations, id);
 	config_changes(snap, KIND_REGISTRATION, follow->applied, take, follow, &limit);
-	if (follow->failed) {
+	if (follow->failed && follow->rejected != generation) {
+		follow->rejected = generation;
 		log_error("configuration: revision %" PRIu64 " could not be applied as a whole: out of memory", snapshot_revision(snap));
 		config_rejected(follow->reader, generation);
-		return;
 	}
+	if (follow->failed)
+		return;
 	follow->applied = generation;
 	config_applied(follow->reader, generation);
 	log_debug("configuration: revision %" PRIu64 " applied, generation %" PRIu64, snapshot_revision(snap), generation);
 }
 
-void follow_look(struct follow *follow)
+static void look(struct follow *follow, bool again)
 {
 	const struct snapshot *snap;
 	struct shm_why why = { "" };
@@ -109,12 +112,17 @@ void follow_look(struct follow *follow)
 		complain(follow, "; going on with the configuration taken last", &why);
 		return;
 	}
-	if (!changed)
+	if (!changed && !again)
 		return;
 	follow->said[0] = '\0';
 	follow->busy = true;
 	apply(follow, snap);
 	follow->busy = false;
+}
+
+void follow_look(struct follow *follow)
+{
+	look(follow, false);
 }
 
 void follow_idle(struct follow *follow)
@@ -140,7 +148,7 @@ void follow_tick(struct follow *follow)
 		follow->said[0] = '\0';
 		log_info("configuration: attached to %s", follow->dir);
 	}
-	follow_look(follow);
+	look(follow, follow->failed);
 }
 
 void follow_stop(struct follow *follow)

@@ -17,7 +17,7 @@ void follow_destroy(struct follow *follow);
 void follow_look(struct follow *follow);
 /* Before blocking: an idle reader holds no pages. */
 void follow_idle(struct follow *follow);
-/* Once a second: opens the segment when there was none, or finds a new one. */
+/* Once a second: opens the segment when there was none, or finds a new one; tries again what memory was short for. */
 void follow_tick(struct follow *follow);
 void follow_stop(struct follow *follow);	/* looks no more */
 

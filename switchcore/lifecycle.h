@@ -16,6 +16,7 @@ struct registrations {
 	struct sip_parameters parameters;
 	struct registration **table;		/* by id */
 	uint32_t limit;
+	uint32_t swept;				/* registrations_sweep() goes on with this id */
 	struct registration *orphans[ORPHAN_BUCKETS];	/* by line token */
 	uint64_t busy;				/* UNREGISTERING */
 	uint64_t unconfirmed;

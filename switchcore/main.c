@@ -362,6 +362,7 @@ static void tick(struct core *core)
 		follow_tick(core->follow);
 		control_tick(core->control);
 		report_tick(core->report);
+		registrations_sweep(core->registrations);
 		trim_heap(core);
 		core->tick_at = now + SECOND_US;
 	}

@@ -36,7 +36,7 @@ static const struct edge {
 	{ IN(QUEUED),						EV_TURN,	nothing,          STATE_REGISTERING },
 	{ IN(REGISTERING) | IN(REGISTERED) | IN(UNREGISTERING),	EV_TURN,	nothing,          SAME },
 	{ IN(QUEUED) | IN(REGISTERING) | IN(REGISTERED),	EV_ACCEPTED,	hold_binding,     STATE_REGISTERED },
-	{ IN(QUEUED) | IN(REGISTERING) | IN(REGISTERED),	EV_FAILED,	nothing,          STATE_WAITING },
+	{ IN(QUEUED) | IN(REGISTERING) | IN(REGISTERED),	EV_FAILED,	registration_arm_pulse, STATE_WAITING },
 	{ IN(REGISTERED),					EV_TIMER,	enqueue_refresh,  SAME },
 	{ IN(WAITING),						EV_TIMER,	enqueue_retry,    STATE_QUEUED },
 	{ IN(REGISTERED),					EV_LAPSED_QUEUED, nothing,        STATE_QUEUED },
@@ -64,6 +64,7 @@ static uint64_t wall_at(const struct registration *r, uint64_t at)
 
 void registration_tell(struct registration *r)
 {
+	r->told_last_hour = registration_attempts_last_hour(r);
 	r->set->world.changed(r->set->world.arg, r);
 }
 
@@ -85,6 +86,11 @@ void registration_call_id(const struct registration *r, char text[REGISTRATION_C
 static bool may_be_bound(const struct registration *r)
 {
 	return r->binding_end > now(r) || r->maybe_end > now(r);
+}
+
+uint64_t registration_expires_at(const struct registration *r)
+{
+	return r->binding_end > now(r) ? r->expires_at : 0;
 }
 
 int32_t registration_asks(const struct registration *r)
@@ -246,7 +252,7 @@ void registration_forget(struct registration *r)
 	timer_disarm(r->set->timers, &r->timer);
 	timer_disarm(r->set->timers, &r->pulse);
 	sip_flow_leave(&r->flow);
-	r->binding_end = r->maybe_end = 0;
+	r->binding_end = r->maybe_end = r->maybe_before = 0;
 	r->registered_at = r->expires_at = r->next_at = 0;
 	r->granted = r->retry_after = -1;
 	r->again = false;
@@ -270,7 +276,7 @@ static void start_over(struct registration *r)
 static void start_removal(struct registration *r)
 {
 	abandon(r);
-	timer_disarm(r->set->timers, &r->pulse);
+	registration_arm_pulse(r);
 	r->next_at = 0;
 	r->planned_us = 0;
 	r->requested = 0;
@@ -305,6 +311,7 @@ uint32_t registration_attempts_last_hour(const struct registration *r)
 void registration_begun(struct registration *r)
 {
 	r->attempts++;
+	r->maybe_before = r->maybe_end;
 	r->attempt_at = r->set->world.wall(r->set->world.arg);
 	r->attempt_since_us = r->ended_at ? now(r) - r->ended_at : 0;
 	r->attempt_planned_us = r->planned_us;
@@ -379,7 +386,7 @@ static void end_attempt(struct registration *r, const struct registration_outcom
 }
 
 /* The refresh: at half of the binding, up to 5 % earlier, but no closer than 5 s; a tiny grant at half, but no closer
- * than 1 s. */
+ * than 1 s.  However long the grant, twice a day at least: a registrar that forgot us would go unnoticed until then. */
 static uint64_t refresh_after(struct registration *r, int32_t seconds)
 {
 	uint64_t half = (uint64_t)seconds * SECOND_US / 2, jitter;
@@ -387,6 +394,8 @@ static uint64_t refresh_after(struct registration *r, int32_t seconds)
 
 	if (seconds < 10)
 		return half < SECOND_US ? SECOND_US : half;
+	if (half > REGISTRATION_REFRESH_MAX_US)
+		half = REGISTRATION_REFRESH_MAX_US;
 	jitter = half / 20 * (random >> 8) >> 24;
 	return half - jitter < REFRESH_LEAST_US ? REFRESH_LEAST_US : half - jitter;
 }
@@ -395,6 +404,8 @@ void registration_arm_pulse(struct registration *r)
 {
 	if (r->state == STATE_REGISTERED && r->account->keep_alive > 0)
 		timer_arm(r->set->timers, &r->pulse, now(r) + (uint64_t)r->account->keep_alive * SECOND_US);
+	else if (r->state != STATE_REGISTERED && r->binding_end > now(r))
+		timer_arm(r->set->timers, &r->pulse, r->binding_end);
 	else
 		timer_disarm(r->set->timers, &r->pulse);
 }
@@ -403,7 +414,11 @@ void registration_pulse_due(struct timer *timer)
 {
 	struct registration *r = TIMER_OWNER(timer, struct registration, pulse);
 
-	if (r->state != STATE_REGISTERED || !r->listener)
+	if (r->state != STATE_REGISTERED) {
+		registration_tell(r);	/* the binding ended */
+		return;
+	}
+	if (!r->listener)
 		return;
 	r->set->world.keep_alive(r->set->world.arg, r->listener, &r->target, r->flow.flow);
 	registration_arm_pulse(r);
@@ -413,7 +428,7 @@ void registration_pulse_due(struct timer *timer)
 static void hold_binding(struct registration *r)
 {
 	int32_t life = r->granted;
-	uint64_t wait;
+	uint64_t wait, old_end = r->binding_end;
 
 	if (account_period(r->account, &r->set->parameters) > 0 && life > r->requested)
 		life = r->requested;
@@ -425,7 +440,8 @@ static void hold_binding(struct registration *r)
 	r->next_at = wall_at(r, now(r) + wait);
 	r->retry_after = -1;
 	timer_arm(r->set->timers, &r->timer, now(r) + wait);
-	if (!timer_armed(&r->pulse))
+	/* A refresh does not put off a keep-alive. */
+	if (!timer_armed(&r->pulse) || r->pulse.at == old_end)
 		registration_arm_pulse(r);
 }
 
@@ -454,14 +470,21 @@ void registration_accepted(struct registration *r, const struct sip_answer *answ
 	}
 }
 
+int32_t registration_retry_after(const struct registration *r)
+{
+	int32_t asked = r->retry_after < REGISTRATION_RETRY_AFTER_MAX ? r->retry_after : REGISTRATION_RETRY_AFTER_MAX;
+
+	return asked > account_retry_delay(r->account, &r->set->parameters) ? asked : -1;
+}
+
 /* Exactly the retry delay after the failure was known; a Retry-After that asks for longer is obeyed. */
 void registration_arm_retry(struct registration *r)
 {
-	int32_t delay = account_retry_delay(r->account, &r->set->parameters);
+	int32_t delay = registration_retry_after(r);
 	uint64_t at;
 
-	if (r->retry_after > delay)
-		delay = r->retry_after;
+	if (delay < 0)
+		delay = account_retry_delay(r->account, &r->set->parameters);
 	at = r->failed_at + (uint64_t)delay * SECOND_US;
 	r->planned_us = (uint64_t)delay * SECOND_US;
 	r->next_at = wall_at(r, at);
@@ -470,24 +493,19 @@ void registration_arm_retry(struct registration *r)
 
 void registration_failed(struct registration *r, const struct attempt_ending *ending)
 {
-	int32_t delay = account_retry_delay(r->account, &r->set->parameters);
-
 	end_attempt(r, &ending->outcome, ending->pacing);
 	if (r->kind == ATTEMPT_UNREGISTER) {
 		r->set->unconfirmed++;
 		end_removal(r);
 		return;
 	}
-	if (ending->delivered)
-		r->maybe_end = r->binding_end;
+	if (ending->unbound)
+		r->maybe_end = r->maybe_before;
 	r->again = false;
 	r->reason = (uint8_t)ending->outcome.reason;
 	set_text(&r->detail, ending->outcome.detail);
 	r->failed_at = now(r);
-	r->retry_after = ending->retry_after > delay ? ending->retry_after : -1;
-	if (r->retry_after > REGISTRATION_RETRY_AFTER_MAX)
-		r->retry_after = REGISTRATION_RETRY_AFTER_MAX > delay ? REGISTRATION_RETRY_AFTER_MAX : -1;
-	timer_disarm(r->set->timers, &r->pulse);
+	r->retry_after = ending->retry_after;
 	registration_arm_retry(r);
 	registration_fire(r, EV_FAILED);
 }

@@ -20,8 +20,10 @@
 #define REGISTRATION_TARGET_US (8 * SECOND_US)	/* a silent target has so long when there is another */
 #define REGISTRATION_RETRY_AFTER_MAX 7200
 #define REGISTRATION_RAISE_MAX 86400
+#define REGISTRATION_REFRESH_MAX_US (43200 * SECOND_US)
 #define REGISTRATION_RECENT 12
 #define REGISTRATION_RECENT_US (300 * SECOND_US)
+#define REGISTRATION_SWEEP_TURNS 60u	/* registrations_sweep() visits all in so many calls */
 
 struct attempt;
 struct registration;
@@ -66,7 +68,7 @@ struct registration {
 	struct attempt *attempt;		/* its turn has come; NULL = none or still queued */
 	struct pacing_entry turn;
 	struct timer timer;			/* THE timer: see registration_timer in registration.c */
-	struct timer pulse;			/* keep-alive */
+	struct timer pulse;			/* keep-alive; while not registered the end of a binding that lives on */
 	struct sip_flow_user flow;
 	struct registration *next_orphan;
 	struct registration *successor;		/* waits for this orphan's binding to go */
@@ -78,6 +80,7 @@ struct registration {
 	uint64_t incarnation, revision;
 	uint64_t binding_end;			/* µs of now(); 0 = none granted */
 	uint64_t maybe_end;			/* until then a binding may exist, granted or not answered */
+	uint64_t maybe_before;			/* the same, before the newest attempt */
 	uint64_t failed_at;			/* the retry delay counts from here */
 	uint64_t ended_at;			/* last attempt's outcome known */
 	uint64_t planned_us;			/* the wait that was planned after it */
@@ -91,8 +94,10 @@ struct registration {
 	uint32_t retries;			/* in a row, the newest attempt included */
 	uint32_t rtt_us;
 	uint32_t recent_slot;			/* of the newest entry of recent[] */
+	uint32_t told_last_hour;		/* attempts of the last hour, as reported */
 	uint16_t recent[REGISTRATION_RECENT];	/* attempts in each 5 minutes of the last hour */
-	int32_t requested, granted, raised_to, retry_after;	/* s, -1 = none */
+	int32_t requested, granted, raised_to;	/* s, -1 = none */
+	int32_t retry_after;			/* s, as asked by the answer; -1 = none */
 	uint16_t last_code;
 	uint8_t state;				/* enum registration_state; written by the table only */
 	uint8_t reason;				/* enum registration_reason */
@@ -110,6 +115,8 @@ struct registration {
 };
 
 uint32_t registration_attempts_last_hour(const struct registration *r);	/* to five minutes */
+int32_t registration_retry_after(const struct registration *r);	/* s, when it is what is obeyed; else -1 */
+uint64_t registration_expires_at(const struct registration *r);	/* of the wall clock; 0 = no live binding */
 static inline bool registration_refreshing(const struct registration *r)
 {
 	return r->state == STATE_REGISTERED && (r->queued || r->attempt);
@@ -132,6 +139,9 @@ uint32_t registrations_limit(const struct registrations *set);		/* no id at or a
 
 /* REGISTER now, whatever the timer says.  *attempt = its number.  ENOENT, ESTALE other incarnation, EINVAL disabled. */
 int registrations_refresh(struct registrations *set, uint32_t id, uint64_t incarnation, uint64_t *attempt);
+
+/* Once a second: reports again those whose attempts of the last hour are fewer by now.  All are looked at in a minute. */
+void registrations_sweep(struct registrations *set);
 
 /* Removes all bindings (rule 9); true once none is left to wait for. */
 void registrations_stop(struct registrations *set);

@@ -378,6 +378,18 @@ int registrations_refresh(struct registrations *set, uint32_t id, uint64_t incar
 	return 0;
 }
 
+void registrations_sweep(struct registrations *set)
+{
+	uint32_t count = set->limit / REGISTRATION_SWEEP_TURNS + 1;
+
+	for (; count > 0 && set->limit > 0; count--) {
+		struct registration *r = set->table[set->swept];
+		if (r && registration_attempts_last_hour(r) != r->told_last_hour)
+			registration_tell(r);
+		set->swept = (set->swept + 1) % set->limit;
+	}
+}
+
 void registrations_stop(struct registrations *set)
 {
 	set->stopping = true;

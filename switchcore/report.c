@@ -105,12 +105,12 @@ static void fill(struct registration_status *s, const struct registration *r)
 	s->last_code = r->last_code;
 	s->since = r->since;
 	s->registered_at = r->registered_at;
-	s->binding_expires_at = r->expires_at;
+	s->binding_expires_at = registration_expires_at(r);
 	s->next_attempt_at = timer_shown(r) ? r->next_at : 0;
 	s->requested_expiry = r->requested;
 	s->granted_expiry = r->granted;
 	s->raised_to = r->raised_to;
-	s->retry_after = r->state == STATE_WAITING ? r->retry_after : -1;
+	s->retry_after = r->state == STATE_WAITING ? registration_retry_after(r) : -1;
 	s->rtt_us = r->rtt_us;
 	s->consecutive_failures = r->consecutive_failures;
 	s->attempts = r->attempts;

@@ -50,6 +50,7 @@ struct lookup {
 	struct question *questions;	/* out now */
 	struct timer timer;		/* patience while asking, then the end of the result's life */
 	bool asking, answered;		/* answered: some name server gave an answer of any sort */
+	bool declined;			/* by an SRV record with the target "." */
 	uint32_t ttl;
 	int32_t transport;
 	uint16_t port;
@@ -197,7 +198,7 @@ static void order_services(const struct lookup *lookup, size_t order[SRV_MAX])
 
 static void fill(struct resolver_result *result, const struct lookup *lookup)
 {
-	size_t order[SRV_MAX];
+	size_t order[SRV_MAX] = { 0 };
 
 	memset(result, 0, sizeof *result);
 	order_services(lookup, order);
@@ -278,22 +279,31 @@ static void note_ttl(struct lookup *lookup, const sres_record_t *record)
 		lookup->ttl = record->sr_record->r_ttl;
 }
 
+/* Keeps the best by priority, then weight, in that order, whatever the order they come in. */
 static void take_srv(struct lookup *lookup, const sres_record_t *record)
 {
 	const sres_srv_record_t *srv = record->sr_srv;
-	struct service *s;
+	struct service *s = lookup->services, *end = s + lookup->count;
 
-	/* A target of "." says that the service is not offered (RFC 2782). */
-	if (lookup->count == SRV_MAX || !srv->srv_target || strcmp(srv->srv_target, ".") == 0 ||
-	    strlen(srv->srv_target) >= sizeof s->host)
+	if (!srv->srv_target || strlen(srv->srv_target) >= sizeof s->host)
 		return;
-	s = &lookup->services[lookup->count++];
+	note_ttl(lookup, record);
+	if (srv->srv_target[0] == '\0' || strcmp(srv->srv_target, ".") == 0) {
+		lookup->declined = true;
+		return;
+	}
+	while (s < end && (s->priority < srv->srv_priority || (s->priority == srv->srv_priority && s->weight >= srv->srv_weight)))
+		s++;
+	if (s == lookup->services + SRV_MAX)
+		return;
+	if (lookup->count < SRV_MAX)
+		lookup->count++;
+	memmove(s + 1, s, (size_t)(lookup->services + lookup->count - (s + 1)) * sizeof *s);
 	memset(s, 0, sizeof *s);
 	snprintf(s->host, sizeof s->host, "%s", srv->srv_target);
 	s->port = srv->srv_port;
 	s->priority = srv->srv_priority;
 	s->weight = srv->srv_weight;
-	note_ttl(lookup, record);
 }
 
 static void ask(struct lookup *lookup, enum question_type type, const char *name, size_t service)
@@ -422,6 +432,17 @@ static void use_host_itself(struct lookup *lookup)
 	lookup->count = 1;
 }
 
+/* A sole target "." says that the service is decidedly not available (RFC 2782): its host has nothing to say then. */
+static void decline(struct lookup *lookup)
+{
+	char name[100];
+
+	snprintf(name, sizeof name, "%s", lookup->host);
+	snprintf(lookup->fault, sizeof lookup->fault, "the DNS says that %s offers no SIP over %s", name,
+	         target_transport_word(lookup->transport));
+	finish(lookup, 0);
+}
+
 /* After an answer: the next question of the chain NAPTR, SRV, addresses; or the end. */
 static void advance(struct lookup *lookup, enum question_type type)
 {
@@ -431,6 +452,10 @@ static void advance(struct lookup *lookup, enum question_type type)
 		srv_name(lookup, name, sizeof name);
 		ask(lookup, ASK_SRV, name, 0);
 	} else if (type == ASK_SRV) {
+		if (lookup->count == 0 && lookup->declined) {
+			decline(lookup);
+			return;
+		}
 		if (lookup->count == 0)
 			use_host_itself(lookup);
 		ask_addresses(lookup);

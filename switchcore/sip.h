@@ -47,7 +47,7 @@ const struct listener *sip_listener(const struct sip *sip, const char *name, int
 enum sip_result {
 	SIP_ANSWERED,		/* a final response: code and all below */
 	SIP_SILENT,		/* none within 64 T1 */
-	SIP_BROKEN,		/* refused, unreachable, connection or TLS handshake failed: detail says which */
+	SIP_BROKEN,		/* refused, unreachable, connection or TLS handshake failed: detail says which, unsent too */
 };
 
 enum sip_binding {		/* what a 2xx says of our Contact (RFC 3261 10.2.4) */
@@ -58,6 +58,7 @@ enum sip_binding {		/* what a 2xx says of our Contact (RFC 3261 10.2.4) */
 /* Valid during the callback only. */
 struct sip_answer {
 	enum sip_result result;
+	bool unsent;			/* BROKEN: the request surely did not arrive; else nobody knows */
 	uint16_t code;
 	enum sip_binding binding;
 	int32_t granted;		/* s, from our Contact, else Expires; -1 = not said */

@@ -18,6 +18,7 @@
 #define USER_ESCAPED_MAX (3 * 128 + 1)
 #define CONTACT_MAX (USER_ESCAPED_MAX + HOST_PORT_MAX + 100)
 #define AUTHORIZATION_MAX 8192
+#define T1_US 500000u	/* RFC 3261 17.1.1.1: the first retransmission */
 
 /* user = unreserved / escaped / user-unreserved (RFC 3261 25.1). */
 static void escape_user(char *to, size_t size, const char *user)
@@ -177,6 +178,15 @@ static void write_destination(char *text, size_t size, const struct sip_register
 		snprintf(text, size, "sip:%s;transport=%s", address, target_transport_word(r->target.transport));
 }
 
+/* Only the first packet may be judged by its refusal: with a retransmission out, an earlier one may have arrived.  A stream
+ * is refused before anything is sent on it. */
+static bool surely_lost(const struct sip_transaction *t, int error)
+{
+	bool refused = error == ECONNREFUSED || error == EHOSTUNREACH || error == ENETUNREACH;
+
+	return refused && loop_now() - t->sent_at < T1_US;
+}
+
 static void describe_failure(struct sip_answer *answer, struct sip_transaction *t, const sip_t *sip)
 {
 	msg_t *request = nta_outgoing_getrequest(t->request);
@@ -192,6 +202,7 @@ static void describe_failure(struct sip_answer *answer, struct sip_transaction *
 		answer->result = SIP_BROKEN;
 		if (t->tls_name[0])
 			sip_log_take_tls_fault(fault, sizeof fault);
+		answer->unsent = (t->handshake && fault[0]) || surely_lost(t, error);
 		if (fault[0])
 			snprintf(answer->detail, sizeof answer->detail, "%s", fault);
 		else if (error > 0 && error != EPIPE)
@@ -268,9 +279,12 @@ static int start(struct sip *sip, struct sip_transaction *t, const struct sip_re
 	bool verified = tls && r->account->tls_verify;
 	struct sip_flow *flow = tls ? sip_flow_find(sip, port, verified, r->tls_name, &r->target.address) : NULL;
 	tport_t *tport = flow ? sip_flow_tport(flow) : tls && !verified ? port->unverified : port->tport, *used;
-	char destination[400];
+	char destination[400], stale[128];
 
 	write_destination(destination, sizeof destination, r);
+	t->handshake = tls && !flow;
+	if (t->handshake)
+		sip_log_take_tls_fault(stale, sizeof stale);
 	t->sent_at = loop_now();
 	t->request = nta_outgoing_mcreate(sip->agent, received, t, URL_STRING_MAKE(destination), message,
 	                                  NTATAG_TPORT(tport), NTATAG_USER_VIA(1), TAG_IF(tls && !flow, TPTAG_FRESH(1)),

@@ -48,6 +48,7 @@ struct sip_transaction {
 	void *arg;
 	uint64_t sent_at;
 	bool released;
+	bool handshake;			/* TLS: it waited for a connection of its own */
 	struct sip_transaction *next;	/* among the abandoned */
 	char tls_name[];
 };

@@ -90,6 +90,31 @@ def test_a_refused_one_has_no_binding_to_take_away(lab):
     stays(lambda: len(registrar.registers()) == 1, 1, lambda: f"silence: {registrar.registers()}")
 
 
+def test_a_tcp_register_closed_without_an_answer_may_have_left_a_binding(lab):
+    def close(request, peer):
+        for connection in list(peer.connections):
+            peer.drop(connection)
+    registrar = lab.peer(close, transport="tcp")
+    api = lab.start("mgmtd", "switchcore").api()
+    api.registration("carrier-a", registrar, transport="tcp")
+    api.wait_for_state("carrier-a", "waiting", reason="transport")
+    registrar.answer = peers.accept
+    delete(lab, api)
+    assert registrar.wait_for_register(expires=0, within=5).contact_uri == registrar.registers()[0].contact_uri
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_one_that_nobody_listened_to_has_no_binding_to_take_away(lab, transport):
+    registrar = lab.peer(transport=transport)
+    registrar.stop()
+    api = lab.start("mgmtd", "switchcore").api()
+    api.registration("carrier-a", registrar, transport=transport)
+    api.wait_for_state("carrier-a", "waiting", reason="transport")
+    registrar.start()
+    delete(lab, api)
+    stays(lambda: not registrar.registers(), 1, lambda: f"silence: {registrar.registers()}")
+
+
 def test_a_silent_registrar_holds_up_a_stop_for_the_stop_timeout_only(lab):
     registrar = lab.peer()
     registered(lab, registrar)

@@ -125,6 +125,16 @@ def test_a_failed_refresh_keeps_the_end_of_the_binding(lab):
     assert parsed(status["binding_expires_at"]) > parsed(status["since"])
 
 
+def test_a_binding_that_ended_while_waiting_is_no_longer_shown(lab):
+    registrar = lab.peer(peers.in_turn(peers.granting(4), peers.refusing(500)))
+    api = failing(lab, registrar)
+    status = api.wait_for_state("carrier-a", "waiting", within=5)
+    assert parsed(status["binding_expires_at"]) > parsed(status["since"])
+    status = until(lambda: (s := api.status("carrier-a"))["binding_expires_at"] is None and s, 5, "no end of a binding")
+    assert status["state"] == "waiting" and status["since"] == api.status("carrier-a")["since"]
+    assert len(registrar.registers()) == 2
+
+
 @pytest.mark.slow
 def test_a_failed_refresh_is_retried_once_and_not_also_refreshed(lab):
     """One timer: the refresh that was due must not fire beside the retry."""

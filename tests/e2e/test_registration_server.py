@@ -56,6 +56,27 @@ def test_without_srv_the_default_port_of_the_address_is_used(lab, dns):
     registrar.wait_for_register()
 
 
+def test_of_many_srv_records_the_best_are_tried_whatever_their_order(lab, dns):
+    best, worse = lab.peer(), lab.peer()
+    dns.srv("_sip._udp.sip.example.net", *[(20 + n, 0, worse.port, "b.example.net") for n in range(9)],
+            (10, 0, best.port, "a.example.net"))
+    dns.a("a.example.net", best.host)
+    dns.a("b.example.net", worse.host)
+    register(lab)
+    best.wait_for_register()
+    assert not worse.registers()
+
+
+def test_a_sole_srv_target_of_a_dot_means_that_there_is_no_such_service(lab, dns):
+    registrar = lab.peer(port=5060)
+    dns.srv("_sip._udp.sip.example.net", (0, 0, 0, "."))
+    dns.a("sip.example.net", registrar.host)
+    status = register(lab).wait_for_state("carrier-a", "waiting")
+    assert (status["reason"], status["last_code"]) == ("dns", None)
+    assert "offers no SIP over udp" in status["detail"]
+    assert not registrar.registers() and ("sip.example.net", 1) not in dns.queries
+
+
 def test_a_target_that_answers_503_or_refuses_is_left_for_the_next_within_one_attempt(lab, dns):
     refusing, busy, good = lab.peer(), lab.peer(peers.refusing(503)), lab.peer()
     refusing.stop()

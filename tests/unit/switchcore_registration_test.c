@@ -38,6 +38,9 @@ static struct {
 	size_t count;
 	size_t keep_alives;
 	size_t transitions;
+	size_t tellings;			/* and what the newest said */
+	uint32_t told_last_hour;
+	uint64_t told_expires_at;
 	struct resolver_result names;		/* what "name.example" resolves to */
 	int resolve_error;
 	struct resolver_wait *waiting;
@@ -177,7 +180,9 @@ static void w_over(void *arg, const struct registration *r, const struct registr
 static void w_changed(void *arg, struct registration *r)
 {
 	(void)arg;
-	(void)r;
+	lab.tellings++;
+	lab.told_last_hour = registration_attempts_last_hour(r);
+	lab.told_expires_at = registration_expires_at(r);
 }
 
 /* ------------------------------------------------------------------ acting */
@@ -299,6 +304,20 @@ static void silence(void)
 	give(&answer);
 }
 
+/* Deletes it: the binding is taken away, or nothing is sent. */
+static void expect_removal(uint32_t id, bool removed)
+{
+	size_t before = lab.count;
+
+	registrations_delete(lab.set, id);
+	settle();
+	assert_int_equal(lab.count, before + removed);
+	if (removed) {
+		assert_int_equal(last_sent()->expires, 0);
+		reply(200);
+	}
+}
+
 static int begin(void **state)
 {
 	const struct pacing_limits limits = { 0, 0, 1000, 50 };
@@ -403,6 +422,25 @@ static void a_fixed_expiry_bounds_the_binding_by_the_smaller_of_both(void **stat
 	pass(100 * SECOND_US);
 	grant(60);
 	assert_int_equal(r->binding_end - lab.now, 60 * SECOND_US);
+}
+
+static void a_grant_without_end_is_shown_as_it_is_and_refreshed_twice_a_day(void **state)
+{
+	static const int32_t grants[] = { 86400, 86401, 1000000, INT32_MAX };
+
+	(void)state;
+	for (uint32_t i = 0; i < sizeof grants / sizeof grants[0]; i++)
+		for (unsigned late = 0; late < 2; late++) {
+			struct registration_record record = plain("a");
+			struct registration *r;
+			record.head.id = 2 * i + late;
+			lab.random = late ? 0 : UINT32_MAX;
+			r = put(&record);
+			grant(grants[i]);
+			assert_int_equal(r->granted, grants[i]);
+			assert_int_equal(registration_expires_at(r) - WALL - lab.now, (uint64_t)grants[i] * SECOND_US);
+			assert_in_range(r->timer.at - lab.now, (late ? 43200 : 41040) * SECOND_US, (late ? 43200 : 41041) * SECOND_US);
+		}
 }
 
 static void a_grant_of_nothing_and_others_contacts_are_rejections(void **state)
@@ -633,9 +671,82 @@ static void a_longer_retry_after_is_obeyed_within_bounds(void **state)
 		record.head.id = i;
 		r = put(&record);
 		refuse_for(503, cases[i].asked);
-		assert_int_equal(r->retry_after, cases[i].shown);
+		assert_int_equal(registration_retry_after(r), cases[i].shown);
 		assert_int_equal(r->timer.at - lab.now, (uint64_t)cases[i].waits * SECOND_US);
 	}
+}
+
+static void a_retry_after_is_weighed_against_the_delay_as_it_is_now(void **state)
+{
+	struct registration_record record = plain("a");
+	struct registration *r;
+	uint64_t failed = lab.now;
+
+	(void)state;
+	record.retry_delay = 600;
+	r = put(&record);
+	refuse_for(503, 120);
+	assert_int_equal(registration_retry_after(r), -1);
+	assert_int_equal(r->timer.at, failed + 600 * SECOND_US);
+	pass(10 * SECOND_US);
+	record.retry_delay = 30;
+	put(&record);
+	assert_int_equal(registration_retry_after(r), 120);
+	assert_int_equal(r->timer.at, failed + 120 * SECOND_US);
+	record.retry_delay = 200;
+	put(&record);
+	assert_int_equal(registration_retry_after(r), -1);
+	assert_int_equal(r->timer.at, failed + 200 * SECOND_US);
+}
+
+static void a_binding_that_ends_while_waiting_is_told_at_that_moment(void **state)
+{
+	(void)state;
+	for (uint32_t i = 0; i < 2; i++) {
+		struct registration_record record = plain("a");
+		struct registration *r;
+		uint64_t end;
+		record.head.id = i;
+		record.retry_delay = 600;
+		record.keep_alive = 20;
+		lab.keep_alives = 0;
+		r = put(&record);
+		grant(100);
+		end = r->binding_end;
+		pass(50 * SECOND_US);
+		reply(500);
+		assert_int_equal(r->state, STATE_WAITING);
+		assert_int_equal(lab.told_expires_at, WALL + end);
+		if (i == 1) {	/* the keep-alive has the same timer */
+			record.keep_alive = 0;
+			put(&record);
+		}
+		pass(end - lab.now - 1);
+		assert_int_equal(lab.told_expires_at, WALL + end);
+		pass(1);
+		assert_int_equal(lab.told_expires_at, 0);
+		assert_int_equal(lab.keep_alives, 2);
+		expect_removal(i, false);
+	}
+}
+
+/* The same timer: a keep-alive must follow when the registration is back before its old binding ended. */
+static void keep_alives_go_on_after_a_failure_that_the_binding_outlived(void **state)
+{
+	struct registration_record record = plain("a");
+
+	(void)state;
+	record.keep_alive = 20;
+	put(&record);
+	grant(1000);
+	pass(500 * SECOND_US);
+	reply(500);
+	lab.keep_alives = 0;
+	pass(60 * SECOND_US);
+	assert_int_equal(lab.keep_alives, 0);
+	grant(1000);
+	pass(61 * SECOND_US);
+	assert_int_equal(lab.keep_alives, 3);
 }
 
 static void a_failed_refresh_keeps_the_end_of_the_binding_and_has_one_timer(void **state)
@@ -799,7 +910,7 @@ static void credentials_and_path_are_tried_at_once_even_under_retry_after(void *
 
 	(void)state;
 	refuse_for(503, 3000);
-	assert_int_equal(r->retry_after, 3000);
+	assert_int_equal(registration_retry_after(r), 3000);
 	snprintf(record.password, sizeof record.password, "better");
 	put(&record);
 	assert_int_equal(lab.count, 2);
@@ -908,6 +1019,55 @@ static void what_may_be_bound_is_removed_and_what_cannot_be_is_not(void **state)
 			reply(200);
 		}
 	}
+}
+
+static void broken(bool unsent)
+{
+	struct sip_answer answer = blank(0);
+
+	answer.result = SIP_BROKEN;
+	answer.unsent = unsent;
+	give(&answer);
+}
+
+static void what_broke_is_removed_unless_it_surely_never_arrived(void **state)
+{
+	static const uint16_t behind[] = { 408, 504 };
+
+	(void)state;
+	for (uint32_t i = 0; i < 2; i++) {
+		struct registration_record record = plain("a");
+		record.head.id = i;
+		put(&record);
+		broken(i == 1);
+		expect_removal(i, i == 0);
+	}
+	for (uint32_t i = 0; i < 2; i++) {	/* a proxy's, about a registrar that may have obeyed */
+		struct registration_record record = plain("a");
+		record.head.id = 2 + i;
+		put(&record);
+		reply(behind[i]);
+		expect_removal(2 + i, true);
+	}
+}
+
+static void an_earlier_attempt_without_an_answer_is_not_forgotten(void **state)
+{
+	struct registration_record record = plain("a");
+
+	(void)state;
+	put(&record);
+	silence();
+	pass(60 * SECOND_US);
+	assert_int_equal(lab.count, 2);
+	reply(403);
+	expect_removal(0, true);
+	record.head.id = 1;	/* the first is given up for a better password */
+	put(&record);
+	snprintf(record.password, sizeof record.password, "better");
+	put(&record);
+	reply(403);
+	expect_removal(1, true);
 }
 
 static void with_unregister_off_nothing_is_sent(void **state)
@@ -1028,6 +1188,28 @@ static void a_target_that_is_busy_refuses_or_is_silent_is_left_within_the_attemp
 		assert_int_equal(r->attempts, 1);
 		assert_int_equal(r->failures, 0);
 		assert_int_equal(r->state, STATE_REGISTERED);
+	}
+}
+
+static void a_target_left_without_an_answer_may_hold_a_binding(void **state)
+{
+	(void)state;
+	name_with_targets("192.0.2.1", "192.0.2.2");
+	for (uint32_t i = 0; i < 4; i++) {
+		struct registration_record record = plain("a");
+		record.head.id = i;
+		snprintf(record.server, sizeof record.server, "name.example");
+		put(&record);
+		if (i == 0)
+			pass(8 * SECOND_US);
+		else if (i == 1)
+			broken(false);
+		else if (i == 2)
+			broken(true);
+		else
+			reply(503);
+		reply(403);
+		expect_removal(i, i < 2);
 	}
 }
 
@@ -1191,6 +1373,34 @@ static void attempts_of_the_last_hour_are_counted(void **state)
 	assert_int_equal(registration_attempts_last_hour(r), 0);
 }
 
+static void fewer_attempts_in_the_last_hour_are_told_though_nothing_else_happens(void **state)
+{
+	struct registration_record record = plain("a");
+	size_t tellings;
+
+	(void)state;
+	record.head.id = 70;	/* more than one turn of the sweep has to do */
+	record.retry_delay = 600;
+	put(&record);
+	for (int i = 0; i < 3; i++) {
+		reply(500);
+		pass(600 * SECOND_US);
+	}
+	grant(86400);
+	assert_int_equal(lab.told_last_hour, 4);
+	pass(3300 * SECOND_US);
+	assert_int_equal(lab.told_last_hour, 4);
+	for (unsigned i = 0; i < REGISTRATION_SWEEP_TURNS; i++)
+		registrations_sweep(lab.set);
+	assert_int_equal(lab.told_last_hour, 1);
+	pass(3600 * SECOND_US);
+	tellings = lab.tellings;
+	for (unsigned i = 0; i < 3 * REGISTRATION_SWEEP_TURNS; i++)
+		registrations_sweep(lab.set);
+	assert_int_equal(lab.told_last_hour, 0);
+	assert_int_equal(lab.tellings, tellings + 1);
+}
+
 /* Every event in every state, many times over, in no order: nothing crashes, no timer is left without an owner, and at
  * rest every registration has exactly one way on. */
 static void a_storm_of_events_leaves_every_registration_with_one_way_on(void **state)
@@ -1261,6 +1471,7 @@ int main(void)
 		TEST(a_refresh_comes_at_half_or_up_to_five_percent_earlier),
 		TEST(tiny_grants_are_refreshed_at_half_but_not_sooner_than_a_second),
 		TEST(a_fixed_expiry_bounds_the_binding_by_the_smaller_of_both),
+		TEST(a_grant_without_end_is_shown_as_it_is_and_refreshed_twice_a_day),
 		TEST(a_grant_of_nothing_and_others_contacts_are_rejections),
 		TEST(too_brief_is_raised_once_and_remembered_until_the_setting_changes),
 		TEST(absurd_or_second_raises_are_rejections),
@@ -1273,7 +1484,10 @@ int main(void)
 		TEST(retries_come_after_exactly_the_delay_the_same_every_time),
 		TEST(silence_counts_from_when_it_is_known),
 		TEST(a_longer_retry_after_is_obeyed_within_bounds),
+		TEST(a_retry_after_is_weighed_against_the_delay_as_it_is_now),
 		TEST(a_failed_refresh_keeps_the_end_of_the_binding_and_has_one_timer),
+		TEST(a_binding_that_ends_while_waiting_is_told_at_that_moment),
+		TEST(keep_alives_go_on_after_a_failure_that_the_binding_outlived),
 		TEST(a_binding_that_ends_during_its_refresh_shows_no_live_binding),
 		TEST(a_changed_expiry_or_privacy_is_one_register_of_the_same_call),
 		TEST(a_change_during_an_attempt_is_sent_after_it),
@@ -1286,11 +1500,14 @@ int main(void)
 		TEST(one_registrations_changes_never_touch_another),
 		TEST(a_deleted_registration_removes_its_binding_and_answers_the_challenge),
 		TEST(what_may_be_bound_is_removed_and_what_cannot_be_is_not),
+		TEST(what_broke_is_removed_unless_it_surely_never_arrived),
+		TEST(an_earlier_attempt_without_an_answer_is_not_forgotten),
 		TEST(with_unregister_off_nothing_is_sent),
 		TEST(disabled_and_enabled_again_it_comes_back),
 		TEST(one_made_anew_under_the_same_contact_waits_for_the_old_binding_to_go),
 		TEST(stopping_removes_all_and_counts_what_was_not_confirmed),
 		TEST(a_target_that_is_busy_refuses_or_is_silent_is_left_within_the_attempt),
+		TEST(a_target_left_without_an_answer_may_hold_a_binding),
 		TEST(the_last_target_has_all_its_time),
 		TEST(a_name_without_an_address_is_a_dns_failure_and_an_attempt),
 		TEST(a_resolver_that_hangs_holds_no_turn),
@@ -1300,6 +1517,7 @@ int main(void)
 		TEST(keep_alives_are_sent_while_registered_only),
 		TEST(a_lost_connection_registers_again_within_one_to_five_seconds_but_no_flood),
 		TEST(attempts_of_the_last_hour_are_counted),
+		TEST(fewer_attempts_in_the_last_hour_are_told_though_nothing_else_happens),
 		TEST(a_storm_of_events_leaves_every_registration_with_one_way_on),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
