@@ -131,20 +131,18 @@ int document_decode(const struct kind *kind, const char *name, const json_t *bod
 }
 
 /* One field that a patch names: into before and after. */
-static void patch_field(const struct kind *kind, const char *name, const struct field *field, const json_t *given,
+static void patch_field(const struct kind *kind, const char *name, const struct field *field, const json_t *body,
                         const struct member *member, const struct secrets *secrets, const char *prefix, json_t *errors,
                         struct record *record, struct document_patch *patch)
 {
 	json_t *canonical = NULL;
 
 	json_object_set_new(patch->before, field->name, json_loadb(member->value, member->len, JSON_DECODE_ANY, NULL));
-	if (field->flags & SECRET) {
-		decode_secret(kind, name, field, given, patch->before, secrets, prefix, errors, slot_of(record, field), &canonical);
-	} else {
-		json_t *value = json_is_null(given) ? describe_default(kind, field) : json_incref((json_t *)(uintptr_t)given);
-		value_check(field, value, prefix, field->name, errors, slot_of(record, field), &canonical);
-		json_decref(value);
-	}
+	if (field->flags & SECRET)
+		decode_secret(kind, name, field, json_object_get(body, field->name), patch->before, secrets, prefix, errors,
+		              slot_of(record, field), &canonical);
+	else
+		decode_field(kind, field, body, NULL, true, prefix, errors, slot_of(record, field), &canonical);
 	if (canonical)
 		json_object_set_new(patch->after, field->name, canonical);
 }
@@ -163,10 +161,9 @@ int document_patch(const struct kind *kind, const char *name, const json_t *body
 	check_members(kind, name, body, prefix, errors);
 	for (size_t i = 0; i < kind->nfields; i++) {
 		const struct field *field = &kind->fields[i];
-		const json_t *given = json_object_get(body, field->name);
-		if (!given)
+		if (!json_object_get(body, field->name))
 			continue;
-		patch_field(kind, name, field, given, &members[i], secrets, prefix, errors, record, patch);
+		patch_field(kind, name, field, body, &members[i], secrets, prefix, errors, record, patch);
 		char *value = json_dumps(json_object_get(patch->after, field->name), JSON_ENCODE_ANY | JSON_COMPACT);
 		buffer_append(&out, text, (size_t)(members[i].value - text));
 		buffer_text(&out, value ? value : "null");
