@@ -40,7 +40,7 @@ FUZZ     := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuz
 # The shared-memory proofs with one of the faults of shm/fault.h each; the last is for the litmus.
 FAULTY   := $(foreach n,1 2 3 4 5 6,$(BUILD)/tests/shm/fault-$(n)/tight) $(BUILD)/tests/shm/fault-7/litmus
 
-.PHONY: reference all run demo test bench soak fuzz lint deps demo-deps test-deps clean units benches programs fuzzers fuzz-programs e2e-programs shm-programs
+.PHONY: reference all run demo test bench soak fuzz lint deps demo-deps test-deps bench-deps clean units benches programs fuzzers fuzz-programs e2e-programs shm-programs
 .SECONDARY:
 
 all: programs
@@ -48,7 +48,8 @@ programs: $(BUILD)/mgmtd $(BUILD)/switchcore
 units: $(UNIT)
 benches: $(BENCH)
 fuzz-programs: $(FUZZ)
-e2e-programs: $(BUILD)/reference $(BUILD)/tests/e2e/snapshot_watch $(BUILD)/tests/e2e/broken_disk.so
+e2e-programs: $(BUILD)/reference $(BUILD)/tests/e2e/snapshot_watch $(BUILD)/tests/e2e/switch_double $(BUILD)/tests/e2e/write_cdrs \
+              $(BUILD)/tests/e2e/broken_disk.so $(BUILD)/tests/e2e/slow_names.so
 shm-programs: $(if $(findstring thread,$(SAN)),$(BUILD)/tests/shm/tight_threads,$(BUILD)/tests/shm/tight) $(BUILD)/tests/shm/litmus \
               $(if $(SAN),,$(FAULTY))
 
@@ -63,13 +64,16 @@ $(BUILD)/obj/switchcore/%.o $(BUILD)/obj/tests/%.o: CFLAGS += $(SWITCH_CFLAGS)
 
 # Each migration as { "name", "text" }, in order of number.
 $(BUILD)/gen/migrations.inc: $(sort $(wildcard mgmtd/migrations/*.sql))
+$(BUILD)/gen/cdr_migrations.inc: $(sort $(wildcard mgmtd/migrations/cdr/*.sql))
+$(BUILD)/gen/migrations.inc $(BUILD)/gen/cdr_migrations.inc:
 	@mkdir -p $(@D)
-	{ echo '/* made from mgmtd/migrations/ */'; \
+	{ echo '/* made from $(dir $<) */'; \
 	  for f in $^; do printf '{ "%s",\n' "$$(basename "$$f")"; \
 	  sed -e 's/\\/\\\\/g; s/"/\\"/g; s/.*/"&\\n"/' "$$f"; echo '},'; done; } >$@
 
-$(BUILD)/obj/mgmtd/store.o: CFLAGS += -I$(BUILD)
+$(BUILD)/obj/mgmtd/store.o $(BUILD)/obj/mgmtd/store_cdr.o: CFLAGS += -I$(BUILD)
 $(BUILD)/obj/mgmtd/store.o: $(BUILD)/gen/migrations.inc
+$(BUILD)/obj/mgmtd/store_cdr.o: $(BUILD)/gen/cdr_migrations.inc
 
 $(BUILD)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -89,6 +93,8 @@ $(BUILD)/tests/unit/switchcore_%: $(BUILD)/obj/tests/unit/switchcore_%.o $(SWITC
 
 # It runs short of memory when the test says so.
 $(BUILD)/tests/unit/switchcore_follow_test: LDFLAGS += -Wl,--wrap=registrations_put
+$(BUILD)/tests/unit/switchcore_control_test: LDFLAGS += -Wl,--wrap=follow_look
+$(BUILD)/tests/unit/switchcore_route_test: LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 
 # The shared-memory tests need nothing above shm.
 $(BUILD)/tests/unit/shm_%: $(BUILD)/obj/tests/unit/shm_%.o $(BASE)
@@ -119,9 +125,16 @@ $(BUILD)/tests/e2e/%: $(BUILD)/obj/tests/e2e/%.o $(BASE)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^
 
+$(BUILD)/tests/bench/route_bench: $(BUILD)/obj/tests/bench/route_bench.o $(SWITCH_TESTABLE)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(SWITCH_LIBS) -ldl
+
 $(BUILD)/tests/bench/%: $(BUILD)/obj/tests/bench/%.o $(BASE)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -Wl,--as-needed -o $@ $^ -llmdb $(MGMTD_LIBS) $(SWITCH_LIBS)
+
+# It takes the place of a function that the SIP stack calls.
+$(BUILD)/tests/bench/bare_relay: LDFLAGS += -rdynamic
 
 # Preloaded into whatever build is tested: never with a sanitizer of its own.
 $(BUILD)/tests/e2e/%.so: tests/e2e/%.c
@@ -136,6 +149,13 @@ $(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(TESTABLE)
 $(BUILD)/tests/fuzz/register_%: $(BUILD)/obj/tests/fuzz/register_%.o $(SWITCH_TESTABLE)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(SWITCH_LIBS) -ldl
+
+# The whole switch, its own definitions of libc calls too, but with a clock (so its epoll_wait() goes first), with chance and with
+# records of the target's own.
+$(BUILD)/tests/fuzz/sip_%: $(BUILD)/obj/tests/fuzz/sip_%.o $(filter-out %/cdr_writer.o,$(BASE)) \
+                           $(filter-out %/main.o %/loop.o %/chance.o,$(SWITCH))
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -rdynamic -Wl,--allow-multiple-definition -fsanitize=fuzzer -o $@ $^ $(SWITCH_LIBS) -ldl
 
 fuzzers:
 	+$(MAKE) --no-print-directory CI= CC="clang -Wno-unknown-warning-option" SAN=address,undefined,fuzzer-no-link BUILD=build/fuzz fuzz-programs
@@ -152,9 +172,10 @@ clean:
 
 BUILD_DEPS := gcc make pkg-config libc6-dev libmicrohttpd-dev libsqlite3-dev libjansson-dev libjwt-dev libsodium-dev \
               libsofia-sip-ua-dev libssl-dev ca-certificates curl
-DEMO_DEPS  := kamailio jq
-TEST_DEPS  := $(DEMO_DEPS) libcmocka-dev liblmdb-dev etcd-server clang llvm libclang-rt-dev sip-tester tshark procps \
-              util-linux openssl python3 python3-pytest python3-pytest-xdist python3-requests python3-jsonschema
+DEMO_DEPS  := kamailio jq sip-tester
+TEST_DEPS  := $(DEMO_DEPS) libcmocka-dev liblmdb-dev etcd-server clang llvm libclang-rt-dev tshark procps \
+              util-linux iproute2 openssl python3 python3-pytest python3-pytest-xdist python3-requests python3-jsonschema
+BENCH_DEPS := $(TEST_DEPS) libjemalloc2 libmimalloc2.0
 LINT_DEPS  := clang-tidy cppcheck shellcheck
 FUZZ_SECONDS ?= 600
 # Left out: what clang-tidy 14 reports of code that is right (every va_list, every list unlinked before it is freed, sizeof of a pointer).
@@ -168,6 +189,8 @@ demo-deps:
 	@tests/install $(BUILD_DEPS) $(DEMO_DEPS)
 test-deps:
 	@tests/install $(BUILD_DEPS) $(TEST_DEPS)
+bench-deps:
+	@tests/install $(BUILD_DEPS) $(BENCH_DEPS)
 
 # LISTEN=ADDR:PORT of the API, SIP="udp:ADDR:PORT tcp:ADDR:PORT …", STATE=DIR, RUN=DIR, MGMTD_OPTIONS="--log-level debug", SWITCHCORE_OPTIONS="…".
 run: deps
@@ -183,7 +206,7 @@ soak: test-deps
 fuzz: test-deps
 	@exec /usr/bin/python3 tests/run --fuzz=$(FUZZ_SECONDS)
 # Some rows only: make bench ROWS="change get".  The second mgmtd commits every change alone, to compare with.
-bench: test-deps
+bench: bench-deps
 	@+$(MAKE) --no-print-directory -j2 programs benches
 	@+CFLAGS='-O2 -g -DBATCH_MAX=1' $(MAKE) --no-print-directory -j2 BUILD=$(BUILD)/one-commit $(BUILD)/one-commit/mgmtd
 	@exec /usr/bin/python3 tests/bench/run $(ROWS)

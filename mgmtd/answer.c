@@ -1,5 +1,6 @@
 #include "mgmtd/answer.h"
 
+#include "mgmtd/json_text.h"
 #include "mgmtd/problem.h"
 
 #include <inttypes.h>
@@ -48,7 +49,7 @@ void answer_buffer(struct request *r, unsigned status, const char *type, struct 
 
 static void answer_document(struct request *r, unsigned status, const char *type, json_t *value)
 {
-	char *text = value ? json_dumps(value, JSON_COMPACT) : NULL;
+	char *text = value ? json_dumps(value, JSON_TEXT) : NULL;
 	json_decref(value);
 	if (!text) {
 		answer_no_memory(r);

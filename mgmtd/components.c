@@ -30,7 +30,9 @@ static const struct component components[] = {
 	  ",'status':" WHOLE ",'detail':" TEXT ",'request_id':" TEXT ",'errors':" LIST_OF(REF("Violation")) "}}" },
 	{ "Violation", "{'type':'object','required':['pointer','code','detail'],'properties':{'pointer':{'type':'string','description':"
 	  "'Where in the body (RFC 6901).'},'parameter':{'type':'string','description':'Which query parameter.'},'code':" TEXT ",'detail':" TEXT
-	  ",'min':{'type':'number'},'max':{'type':'number'},'got':{},'line':" WHOLE ",'column':" WHOLE "}}" },
+	  ",'min':{'type':'number'},'max':{'type':'number'},'got':{},'options':{'type':'array'},'referrers':" LIST_OF("{'type':'object',"
+	  "'required':['kind','name','field'],'properties':{'kind':" TEXT ",'name':" TEXT ",'field':" TEXT "}}") ",'conflict':{'type':'object',"
+	  "'required':['kind','name'],'properties':{'kind':" TEXT ",'name':" TEXT "}},'line':" WHOLE ",'column':" WHOLE "}}" },
 	{ "WriteAnswer", "{'type':'object','required':['revision','changed','applied','diff','warnings','resource'],'properties':{'revision':"
 	  WHOLE_OR_NULL ",'changed':" FLAG ",'published_generation':" WHOLE_OR_NULL ",'applied':{'type':['string','null'],'enum':[]},"
 	  "'dry_run':" FLAG ",'effects':{'type':'object'},'diff':" LIST_OF(REF("Difference")) ",'warnings':" LIST_OF(REF("Violation"))
@@ -48,7 +50,6 @@ static const struct component components[] = {
 	  ",'request_id':" TEXT ",'changes':" LIST_OF(REF("Difference")) "}}" },
 	{ "RevisionDetail", "{'allOf':[" REF("Revision") "]}" },
 	{ "RevisionPage", PAGE_OF("Revision") },
-	{ "RegistrationPage", PAGE_OF("Registration") },
 	{ "ParameterPage", PAGE_OF("Parameter") },
 	{ "RegistrationStatus", "{'type':'object','properties':{'name':" REF("Name") ",'state':{'type':['string','null'],'enum':[]},'reason':"
 	  "{'type':['string','null'],'enum':[]},'detail':" TEXT_OR_NULL ",'since':" TIME_OR_NULL ",'stale':" FLAG ",'refreshing':" FLAG_OR_NULL
@@ -70,7 +71,54 @@ static const struct component components[] = {
 	{ "Status", "{'type':'object','properties':{'mgmtd':{'type':'object','properties':{'version':" TEXT ",'uptime_s':" WHOLE
 	  ",'stored_revision':" WHOLE ",'published_generation':" WHOLE ",'store':{'type':'string','enum':['available','unavailable']}}},"
 	  "'switchcore':" REF("Switchcore") ",'registrations':{'type':'object','properties':{'total':" WHOLE ",'by_state':{'type':'object',"
-	  "'additionalProperties':" WHOLE "}}},'segment':{'type':'object','properties':{'pages_used':" WHOLE ",'pages_total':" WHOLE "}}}}" },
+	  "'additionalProperties':" WHOLE "}}},'calls':{'type':'object','properties':{'active':" WHOLE_OR_NULL ",'per_second':" WHOLE_OR_NULL
+	  "}},'segment':{'type':'object','properties':{'pages_used':" WHOLE ",'pages_total':" WHOLE "}}}}" },
+	{ "GatewayStatus", "{'type':'object','properties':{'name':" REF("Name") ",'kind':{'type':'string','description':'Only in events.'}"
+	  ",'routable':{'type':['boolean','null'],'description':'Takes a new call now.'},'why':{'type':['string','null'],'description':"
+	  "'Why not, in words.'},'calls':" WHOLE_OR_NULL ",'capacity':{'type':['integer','null'],'description':'0 = no limit.'},'cps':{'type':"
+	  "['integer','null'],'description':'New calls in the last second.'},'max_cps':{'type':['integer','null'],'description':'0 = no limit.'}"
+	  ",'calls_total':" WHOLE_OR_NULL ",'answered_total':" WHOLE_OR_NULL ",'last_hour':{'type':'object','properties':{'calls':" WHOLE_OR_NULL
+	  ",'answered':" WHOLE_OR_NULL ",'asr':{'type':['number','null'],'description':'Answered out of calls, in per cent.'},'acd_s':{'type':"
+	  "['number','null'],'description':'Mean length of the answered calls that ended.'}}},'last_codes':{'type':['array','null'],'items':"
+	  "{'type':'object','properties':{'at':" TIME_OR_NULL ",'code':" WHOLE_OR_NULL "}},'description':'Final codes, the newest first; 408 = "
+	  "time-out.'},'probe':{'type':'object','properties':{'state':{'type':['string','null'],'enum':[]},'since':" TIME_OR_NULL ",'at':"
+	  TIME_OR_NULL ",'code':" WHOLE_OR_NULL ",'rtt_ms':" NUMBER_OR_NULL "}},'held_until':{'type':['string','null'],'format':'date-time',"
+	  "'description':'By Retry-After.'},'incarnation':" WHOLE ",'stale':" FLAG "}}" },
+	{ "CallId", "{'type':'string','pattern':'^[0-9a-f]{16}$'}" },
+	{ "Call", "{'type':'object','properties':{'id':" REF("CallId") ",'phase':{'type':'string','enum':[]},'mapping_gateway':" TEXT_OR_NULL
+	  ",'routing_gateway':" TEXT_OR_NULL ",'registration':" TEXT_OR_NULL ",'caller_in':" TEXT_OR_NULL ",'callee_in':" TEXT_OR_NULL
+	  ",'caller_out':" TEXT_OR_NULL ",'routed':" TEXT_OR_NULL ",'call_id_in':" TEXT_OR_NULL ",'call_id_out':" TEXT_OR_NULL ",'setup_at':"
+	  TIME_OR_NULL ",'ringing_at':" TIME_OR_NULL ",'answered_at':" TIME_OR_NULL ",'duration_ms':{'type':['integer','null'],'description':"
+	  "'Since the answer.'},'code':" WHOLE_OR_NULL "}}" },
+	{ "CallPage", "{'type':'object','required':['items','next','revision','stale'],'properties':{'items':" LIST_OF(REF("Call")) ",'next':"
+	  TEXT_OR_NULL ",'revision':" WHOLE ",'stale':{'type':'boolean','description':'The switch is down, and no call is known.'}}}" },
+	{ "RegisterPreviewRequest", "{'type':'object','required':['registration'],'additionalProperties':false,'properties':{'registration':"
+	  REF("Name") "}}" },
+	{ "InvitePreviewRequest", "{'type':'object','required':['mapping_gateway','callee','caller'],'additionalProperties':false,'properties':{"
+	  "'mapping_gateway':" REF("Name") ",'callee':{'type':'string','minLength':1,'maxLength':128},'caller':{'type':'string','maxLength':128}}}" },
+	{ "VerifyRequest", "{'type':'object','required':['mapping_gateway','callee','caller'],'additionalProperties':false,'properties':{"
+	  "'mapping_gateway':" REF("Name") ",'callee':{'type':'string','minLength':1,'maxLength':128},'caller':{'type':'string','maxLength':128},"
+	  "'watch_s':{'type':'integer','minimum':1,'maximum':60,'default':30}}}" },
+	{ "Preview", "{'type':'object','required':['target','routing_gateway','message','headers','refused'],'properties':{'target':{'type':"
+	  "['string','null'],'description':'Transport and address, as udp:192.0.2.1:5060.'},'routing_gateway':" TEXT_OR_NULL ",'message':{'type':"
+	  "['string','null'],'description':'As it would go out; branch, CSeq and Call-ID of a real call are its own.'},'headers':{'type':"
+	  "['object','null'],'additionalProperties':" TEXT_OR_NULL "},'refused':{'type':['object','null'],'description':'Instead of all the "
+	  "rest: the switch would send nothing.','properties':{'code':{'type':['integer','null'],'description':'What a caller would get.'},"
+	  "'reason':" TEXT_OR_NULL "}}}}" },
+	{ "Verification", "{'allOf':[" REF("Preview") ",{'type':'object','required':['seen','fields'],'properties':{'seen':{'type':['object',"
+	  "'null'],'description':'null: none came in that time.','properties':{'seq':" WHOLE ",'at':" TIME ",'call_id':" TEXT_OR_NULL
+	  ",'target':" TEXT_OR_NULL ",'message':" TEXT "}},'fields':" LIST_OF("{'type':'object','required':['field','expected','seen','match'],"
+	  "'properties':{'field':" TEXT ",'expected':" TEXT_OR_NULL ",'seen':" TEXT_OR_NULL ",'match':" FLAG "}}") "}}]}" },
+	{ "Cdr", "{'type':'object','properties':{'id':{'type':'string','pattern':'^[0-9a-f]{16}$'},'setup_at':" TIME_OR_NULL ",'ringing_at':"
+	  TIME_OR_NULL ",'answered_at':" TIME_OR_NULL ",'ended_at':" TIME_OR_NULL ",'mapping_gateway':" TEXT_OR_NULL ",'routing_gateway':"
+	  TEXT_OR_NULL ",'registration':" TEXT_OR_NULL ",'request_uri_in':" TEXT_OR_NULL ",'to_in':" TEXT_OR_NULL ",'callee_in':" TEXT_OR_NULL
+	  ",'original':" TEXT_OR_NULL ",'routed':" TEXT_OR_NULL ",'to_out':" TEXT_OR_NULL ",'invite_use_contact':{'type':['string','null'],"
+	  "'enum':['on','off',null]},'billing_callee':" TEXT_OR_NULL ",'caller_in':" TEXT_OR_NULL ",'caller_out':" TEXT_OR_NULL ",'call_id_in':"
+	  TEXT_OR_NULL ",'call_id_out':" TEXT_OR_NULL ",'code':" WHOLE_OR_NULL ",'phrase':" TEXT_OR_NULL ",'hung_up_by':{'type':"
+	  "['string','null'],'enum':['caller','callee','switch',null]},'pdd_ms':" WHOLE_OR_NULL ",'duration_ms':" WHOLE ",'tried':"
+	  LIST_OF("{'type':'object','required':['gateway','code'],'properties':{'gateway':" TEXT ",'code':" WHOLE_OR_NULL "}}") ",'skipped':"
+	  LIST_OF("{'type':'object','required':['gateway','why'],'properties':{'gateway':" TEXT ",'why':" TEXT_OR_NULL "}}") "}}" },
+	{ "CdrPage", PAGE_OF("Cdr") },
 	{ "TracedMessage", "{'type':'object','properties':{'seq':" WHOLE ",'at':" TIME ",'direction':{'type':'string','enum':['in','out']},"
 	  "'transport':{'type':'string','enum':['udp','tcp','tls']},'local':" TEXT ",'remote':" TEXT ",'registration':" TEXT_OR_NULL
 	  ",'call_id':" TEXT_OR_NULL ",'summary':" TEXT ",'message':" TEXT "}}" },
@@ -129,6 +177,11 @@ json_t *description_components(void)
 	fill(all, "RegistrationStatus", "state", status_state_words, STATE_COUNT, true);
 	fill(all, "RegistrationStatus", "reason", status_reason_words, REASON_COUNT, true);
 	fill(all, "Attempt", "kind", status_attempt_words, ATTEMPT_COUNT, false);
+	fill(all, "Call", "phase", status_call_phase_words, CALL_PHASE_COUNT, false);
+	json_t *probe = json_object_get(json_object_get(json_object_get(all, "GatewayStatus"), "properties"), "probe");
+	json_t *probes = json_pack("{s:O}", "probe", probe);
+	fill(probes, "probe", "state", status_probe_words, PROBE_COUNT, true);
+	json_decref(probes);
 	fill(all, "WriteAnswer", "applied", applied_words, 4, true);
 	fill_kinds(all);
 	return all;

@@ -200,11 +200,11 @@ int core_control(struct core *c)
 	return c->control;
 }
 
-int core_receive(struct core *c, union control_packet *packet, size_t *size)
+int core_receive(struct core *c, struct control_packet *packet)
 {
 	if (c->control < 0)
 		return EAGAIN;
-	int e = control_receive(c->control, packet, size);
+	int e = control_receive(c->control, packet);
 	if (e == 0 || e == EAGAIN || e == EBADMSG)
 		return e;
 	disconnect_control(c);
@@ -229,10 +229,12 @@ void core_ring(struct core *c)
 	pthread_mutex_unlock(&c->lock);
 }
 
-int core_send(struct core *c, const struct control_request *request)
+int core_ask(struct core *c, const struct control_request *request, const void *arguments, size_t length)
 {
 	pthread_mutex_lock(&c->lock);
-	int e = c->control >= 0 && c->state == CORE_UP ? control_send(c->control, request, sizeof *request) : ECONNREFUSED;
+	int e = ECONNREFUSED;
+	if (c->control >= 0 && c->state == CORE_UP)
+		e = control_ask(c->control, request, arguments, length);
 	pthread_mutex_unlock(&c->lock);
 	return e;
 }
@@ -288,15 +290,25 @@ bool core_listeners(struct core *c, char *names, size_t size)
 	return true;
 }
 
-int core_status(struct core *c, enum kind_id kind, uint32_t id, struct registration_status *status)
+bool core_calls(struct core *c, uint32_t *active, uint32_t *per_second)
+{
+	struct status_info info;
+	if (core_state(c) != CORE_UP || !core_with_status(c, copy_info, &info))
+		return false;
+	*active = info.calls_active;
+	*per_second = info.calls_per_second;
+	return true;
+}
+
+int core_status(struct core *c, unsigned table, uint32_t id, void *status)
 {
 	int e = ENOENT;
 	pthread_rwlock_rdlock(&c->status_lock);
 	if (c->status)
-		e = status_get(c->status, kind, id, status);
+		e = status_get(c->status, table, id, status);
 	pthread_rwlock_unlock(&c->status_lock);
 	if (e == 0 || e == EBUSY)
-		status_tame(status);
+		status_tame(table, status);
 	return e;
 }
 

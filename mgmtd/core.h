@@ -27,21 +27,24 @@ unsigned core_look(struct core *c, uint64_t published);
 
 int core_control(struct core *c);	/* the socket, for poll(); -1 = none */
 /* As control_receive(); EPIPE: it was closed here, too. */
-int core_receive(struct core *c, union control_packet *packet, size_t *size);
+int core_receive(struct core *c, struct control_packet *packet);
 
 enum core_state core_state(struct core *c);
 void core_ring(struct core *c);
-int core_send(struct core *c, const struct control_request *request);	/* ECONNREFUSED: not connected */
+/* As control_ask(); ECONNREFUSED: not connected. */
+int core_ask(struct core *c, const struct control_request *request, const void *arguments, size_t length);
 enum applied core_applied(struct core *c, uint64_t generation);
 uint64_t core_applied_generation(struct core *c);
 bool core_listeners(struct core *c, char *names, size_t size);
 
 /* As status_get(), tamed; ENOENT also while there is no status segment. */
-int core_status(struct core *c, enum kind_id kind, uint32_t id, struct registration_status *status);
+int core_status(struct core *c, unsigned table, uint32_t id, void *status);
 /* f(reader) while the segment cannot go away; false: there is none. */
 bool core_with_status(struct core *c, void (*f)(struct status_reader *reader, void *arg), void *arg);
 
 #define CORE_REVISION_UNKNOWN UINT64_MAX
+/* False, and nothing said, unless the switch is up. */
+bool core_calls(struct core *c, uint32_t *active, uint32_t *per_second);
 /* `/status`.switchcore */
 void core_render(struct core *c, struct buffer *b, uint64_t applied_revision);
 

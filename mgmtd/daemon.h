@@ -12,6 +12,8 @@ struct daemon {
 	struct writer *writer;
 	struct model *model;		/* the writer's */
 	struct store *store;		/* the writer's, for reading */
+	struct store_cdrs *cdrs;	/* for reading, on the reader's thread */
+	struct intake *intake;
 	struct watch *watch;
 	struct events *events;
 	struct tokens *tokens;

@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define FIELDS_MAX 64
@@ -28,7 +29,8 @@ static json_t *option_list(const struct field *field)
 	json_t *list = json_array();
 
 	for (const struct option_word *o = field->options; o && o->word; o++) {
-		json_t *value = field->type == FT_BOOL ? json_boolean(strcmp(o->word, "true") == 0) : json_string(o->word);
+		json_t *value = field->type == FT_BOOL ? json_boolean(strcmp(o->word, "true") == 0) :
+		                field->type == FT_INT ? json_integer(strtol(o->word, NULL, 10)) : json_string(o->word);
 		json_array_append_new(list, json_pack("{s:o, s:s, s:s, s:b}", "value", value, "label", o->label,
 		                                      "help", o->help, "recommended", o->recommended));
 	}
@@ -48,14 +50,24 @@ static json_t *see_also(const struct kind *kind, const struct field *field)
 	return list;
 }
 
+json_t *describe_number(const struct field *field, int32_t number)
+{
+	if (field->type == FT_INTERVALS && number % 1000)
+		return json_real(number / 1000.0);
+	return json_integer(field->type == FT_INTERVALS ? number / 1000 : number);
+}
+
 json_t *describe_field(const struct kind *kind, const struct field *field)
 {
-	bool limited = field->type != FT_BOOL && field->type != FT_ENUM;
+	bool list = field->type >= FT_INTERVALS, limited = list || (field->type != FT_BOOL && field->type != FT_ENUM);
+	struct list_limits of = schema_list_limits(field);
 
-	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:s, s:s, s:s, s:s, s:s, s:o, s:s}",
+	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:s, s:s, s:s, s:o, s:s}",
 	                 "name", field->name, "type", schema_type_word(field->type), "default", describe_default(kind, field),
-	                 "min", limited ? json_integer(field->min) : json_null(),
-	                 "max", limited ? json_integer(field->max) : json_null(),
+	                 "min", limited ? describe_number(field, list ? of.min : field->min) : json_null(),
+	                 "max", limited ? describe_number(field, list ? of.max : field->max) : json_null(),
+	                 "min_items", list ? json_integer(of.min_items) : json_null(),
+	                 "max_items", list ? json_integer(of.max_items) : json_null(),
 	                 "options", option_list(field), "unit", schema_unit_word(field->unit),
 	                 "applies", schema_applies_word(field->applies), "group", field->group, "title", field->title,
 	                 "direction", schema_direction_word(field->direction), "see_also", see_also(kind, field),

@@ -6,9 +6,12 @@
 
 #include <jansson.h>
 
-/* {name, type, default, min, max, options, unit, applies, group, title, direction, see_also, help}; min, max null where
- * the type has none.  A new reference. */
+/* {name, type, default, min, max, min_items, max_items, options, unit, applies, group, title, direction, see_also, help}; limits are null
+ * where the type has none; of a list min and max are those of an item.  A new reference. */
 json_t *describe_field(const struct kind *kind, const struct field *field);
+
+/* A number of a field, or of an item of its list, as the API writes it: intervals in seconds. */
+json_t *describe_number(const struct field *field, int32_t number);
 
 /* The field's default as a JSON value, shared: a new reference, not to be changed. */
 json_t *describe_default(const struct kind *kind, const struct field *field);

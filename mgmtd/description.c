@@ -2,6 +2,7 @@
 
 #include "mgmtd/answer.h"
 #include "mgmtd/describe.h"
+#include "mgmtd/json_text.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -20,6 +21,10 @@ static json_t *schema_of_field(const struct kind *kind, const struct field *fiel
 	json_object_set_new(json, "required", json_boolean((field->flags & REQUIRED) != 0));
 	json_object_set_new(json, "secret", json_boolean((field->flags & SECRET) != 0));
 	json_object_set_new(json, "zero_off", json_boolean((field->flags & ZERO_OFF) != 0));
+	json_object_set_new(json, "zero_inherits", json_boolean((field->flags & ZERO_INHERITS) != 0));
+	json_object_set_new(json, "pointer", json_sprintf(field->flags & SIP ? "/sip/%s" : "/%s", field->name));
+	json_object_set_new(json, "refers_to", schema_target(field->type) == KIND_COUNT ? json_null() :
+	                    json_string(schema_kinds[schema_target(field->type)].path));
 	json_object_set_new(json, "inherits", field->inherits ? json_string(field->inherits) : json_null());
 	return json;
 }
@@ -39,73 +44,6 @@ json_t *description_schema_json(void)
 	return json_pack("{s:s, s:o}", "layout_hash", hash, "kinds", kinds);
 }
 
-/* ------------------------------------------------------------------ a field as JSON Schema */
-
-static json_t *option_words(const struct field *field)
-{
-	json_t *list = json_array();
-	for (const struct option_word *o = field->options; o && o->word; o++)
-		json_array_append_new(list, json_string(o->word));
-	return list;
-}
-
-static json_t *either(json_t *one, json_t *other)
-{
-	return json_pack("{s:[o, o]}", "anyOf", one, other);
-}
-
-static json_t *number_schema(const struct field *field)
-{
-	json_t *range = json_pack("{s:s, s:i, s:i}", "type", "integer", "minimum", field->min, "maximum", field->max);
-	return field->flags & ZERO_OFF && field->min > 0 ? either(range, json_pack("{s:i}", "const", 0)) : range;
-}
-
-static json_t *secret_schema(const struct field *field, enum field_use use)
-{
-	json_t *shown = json_pack("{s:s, s:[s], s:{s:{s:s}}, s:b}", "type", "object", "required", "set", "properties", "set", "type",
-	                          "boolean", "additionalProperties", 0);
-	if (use == FIELD_SHOWN) {
-		json_object_set_new(shown, "readOnly", json_true());
-		return shown;
-	}
-	return json_pack("{s:[{s:s, s:i, s:i}, o, {s:s}], s:b}", "anyOf", "type", "string", "minLength", field->min, "maxLength",
-	                 field->max, shown, "type", "null", "writeOnly", 1);
-}
-
-static json_t *value_schema(const struct field *field, enum field_use use)
-{
-	switch (field->type) {
-	case FT_BOOL:
-		return json_pack("{s:s}", "type", "boolean");
-	case FT_INT:
-		return number_schema(field);
-	case FT_INT_OR_KEYWORD:
-		return either(number_schema(field), json_pack("{s:s, s:o}", "type", "string", "enum", option_words(field)));
-	case FT_ENUM:
-		return json_pack("{s:s, s:o}", "type", "string", "enum", option_words(field));
-	default:
-		if (field->flags & SECRET)
-			return secret_schema(field, use);
-		/* An optional text may always be empty: not given. */
-		return json_pack("{s:s, s:i, s:i}", "type", "string", "minLength", field->flags & REQUIRED ? field->min : 0, "maxLength",
-		                 field->max);
-	}
-}
-
-json_t *description_field(const struct kind *kind, const struct field *field, enum field_use use)
-{
-	json_t *schema = value_schema(field, use), *fallback;
-	if (use == FIELD_PATCHED && !(field->flags & SECRET))
-		schema = either(schema, json_pack("{s:s}", "type", "null"));
-	json_object_set_new(schema, "title", json_string(field->title));
-	json_object_set_new(schema, "description", json_string(field->help));
-	fallback = describe_default(kind, field);
-	if (use == FIELD_WRITTEN && !(field->flags & (REQUIRED | SECRET)))
-		json_object_set(schema, "default", fallback);
-	json_decref(fallback);
-	return schema;
-}
-
 /* ------------------------------------------------------------------ components of the kinds */
 
 static json_t *reference(const char *component)
@@ -123,31 +61,69 @@ static void add_history(json_t *properties)
 	json_object_set_new(properties, "changed_by", json_pack("{s:[s,s]}", "type", "string", "null"));
 }
 
+/* Where the fields of `sip` stand; made when the first of them comes. */
+static json_t *sip_of(json_t *properties, enum field_use use)
+{
+	json_t *sip = json_object_get(properties, "sip");
+	if (sip)
+		return sip;
+	sip = json_pack("{s:o, s:[], s:{}, s:b}", "type", use == FIELD_SHOWN ? json_string("object") : json_pack("[s,s]", "object", "null"),
+	                "required", "properties", "additionalProperties", 0);
+	json_object_set_new(properties, "sip", sip);
+	return sip;
+}
+
 static json_t *object_schema(const struct kind *kind, enum field_use use, bool named)
 {
-	json_t *properties = json_object(), *required = json_array();
+	json_t *object = json_pack("{s:s, s:[], s:{}, s:b}", "type", "object", "required", "properties", "additionalProperties", 0);
+	json_t *properties = json_object_get(object, "properties"), *required = json_object_get(object, "required");
 	json_object_set_new(properties, "name", reference("Name"));
 	if (named)
 		json_array_append_new(required, json_string("name"));
 	for (size_t i = 0; i < kind->nfields; i++) {
 		const struct field *field = &kind->fields[i];
-		json_object_set_new(properties, field->name, description_field(kind, field, use));
+		json_t *owner = field->flags & SIP ? sip_of(properties, use) : object;
+		json_object_set_new(json_object_get(owner, "properties"), field->name, description_field(kind, field, use));
 		if (use == FIELD_SHOWN || (use == FIELD_WRITTEN && (field->flags & REQUIRED)))
-			json_array_append_new(required, json_string(field->name));
+			json_array_append_new(json_object_get(owner, "required"), json_string(field->name));
 	}
+	if (use == FIELD_SHOWN && json_object_get(properties, "sip"))
+		json_array_append_new(required, json_string("sip"));
 	add_history(properties);
 	if (use == FIELD_SHOWN)
 		json_object_set_new(properties, "effective", json_pack("{s:s}", "type", "object"));
-	return json_pack("{s:s, s:o, s:o, s:b}", "type", "object", "required", required, "properties", properties,
-	                 "additionalProperties", 0);
+	return object;
+}
+
+/* "routing gateway" → "RoutingGateway" */
+static size_t component_name(char *name, size_t size, const char *noun)
+{
+	size_t len = 0;
+	bool begins = true;
+	for (; *noun && len + 1 < size; noun++) {
+		if (*noun != ' ')
+			name[len++] = begins ? (char)toupper((unsigned char)*noun) : *noun;
+		begins = *noun == ' ';
+	}
+	name[len] = '\0';
+	return len;
+}
+
+static json_t *page_of(const char *component)
+{
+	return json_pack("{s:s, s:[s,s,s], s:{s:{s:s, s:o}, s:{s:[s,s]}, s:{s:s}}}", "type", "object", "required", "items", "next", "revision",
+	                 "properties", "items", "type", "array", "items", reference(component), "next", "type", "string", "null",
+	                 "revision", "type", "integer");
 }
 
 static void add_kind(json_t *components, const struct kind *kind)
 {
 	char name[64];
-	int len = snprintf(name, sizeof name - 8, "%s", kind->noun);
-	name[0] = (char)toupper((unsigned char)name[0]);
+	size_t len = component_name(name, sizeof name - 8, kind->noun);
 	json_object_set_new(components, name, object_schema(kind, FIELD_SHOWN, true));
+	json_t *page = page_of(name);
+	memcpy(name + len, "Page", 5);
+	json_object_set_new(components, name, page);
 	memcpy(name + len, "Create", 7);
 	json_object_set_new(components, name, object_schema(kind, FIELD_WRITTEN, true));
 	memcpy(name + len, "Write", 6);
@@ -209,15 +185,24 @@ static json_t *header(const char *name, const char *help)
 	                 "type", "string");
 }
 
+/* Of "{…}" in a path. */
+static json_t *argument_schema(const char *name, size_t len)
+{
+	if (strncmp(name, "revision", len) == 0)
+		return json_pack("{s:s, s:i}", "type", "integer", "minimum", 1);
+	if (strncmp(name, "id", len) == 0)
+		return json_pack("{s:s, s:s}", "type", "string", "pattern", "^[0-9a-f]{16}$");
+	return reference("Name");
+}
+
 static json_t *parameters_of(const struct route *route)
 {
 	json_t *list = json_array();
 	const char *open = strchr(route->path, '{');
 	if (open) {
 		size_t len = strcspn(open + 1, "}");
-		bool number = strncmp(open + 1, "revision", len) == 0;
 		json_array_append_new(list, json_pack("{s:s#, s:s, s:b, s:o}", "name", open + 1, (int)len, "in", "path", "required", 1, "schema",
-		                                      number ? json_pack("{s:s, s:i}", "type", "integer", "minimum", 1) : reference("Name")));
+		                                      argument_schema(open + 1, len)));
 	}
 	for (unsigned i = 0; i < QUERY_COUNT; i++)
 		if (route->queries & QUERY_BIT(i))
@@ -244,8 +229,10 @@ static json_t *success_of(const struct route *route)
 	json_t *types = route->gives ? content("application/json", route->gives) : NULL;
 	if (route->flags & ROUTE_STREAM)
 		types = content("text/event-stream", NULL);
-	if (route->queries & QUERY_BIT(Q_CALL_ID))
+	if (route->queries & QUERY_BIT(Q_CALL_ID)) {
 		json_object_set_new(types, "text/plain", json_pack("{s:{s:s}}", "schema", "type", "string"));
+		json_object_set_new(types, "application/vnd.tcpdump.pcap", json_pack("{s:{s:s, s:s}}", "schema", "type", "string", "format", "binary"));
+	}
 	if (types)
 		json_object_set_new(answer, "content", types);
 	return answer;
@@ -296,7 +283,8 @@ static json_t *paths(void)
 json_t *description_openapi_json(void)
 {
 	json_t *components = description_components();
-	add_kind(components, &schema_kinds[KIND_REGISTRATION]);
+	for (size_t k = KIND_PARAMETERS + 1; k < KIND_COUNT; k++)
+		add_kind(components, &schema_kinds[k]);
 	add_parameters(components, &schema_kinds[KIND_PARAMETERS]);
 	return json_pack("{s:s, s:{s:s, s:s, s:{s:s, s:s}}, s:[{s:[]}], s:o, s:{s:o, s:{s:{s:s, s:s, s:s}}}}",
 	                 "openapi", "3.1.0", "info", "title", "Tandem", "version", TANDEM_VERSION, "license", "name", "MIT",
@@ -309,8 +297,8 @@ json_t *description_openapi_json(void)
 int description_make(void)
 {
 	json_t *schema = description_schema_json(), *openapi = description_openapi_json();
-	schema_text.text = schema ? json_dumps(schema, JSON_COMPACT) : NULL;
-	openapi_text.text = openapi ? json_dumps(openapi, JSON_COMPACT) : NULL;
+	schema_text.text = schema ? json_dumps(schema, JSON_TEXT) : NULL;
+	openapi_text.text = openapi ? json_dumps(openapi, JSON_TEXT) : NULL;
 	json_decref(schema);
 	json_decref(openapi);
 	if (!schema_text.text || !openapi_text.text) {

@@ -2,6 +2,7 @@
 
 #include "mgmtd/buffer.h"
 #include "mgmtd/describe.h"
+#include "mgmtd/json_text.h"
 #include "mgmtd/members.h"
 #include "mgmtd/problem.h"
 #include "mgmtd/value.h"
@@ -55,6 +56,53 @@ static int decode_secret(const struct kind *kind, const char *name, const struct
 	return 0;
 }
 
+/* What the body says about a field; NULL = it leaves it out.  `"sip": null` puts each member of sip back to its default. */
+static json_t *given_in(const json_t *body, const struct field *field)
+{
+	json_t *sip = field->flags & SIP ? json_object_get(body, "sip") : NULL;
+
+	if (!(field->flags & SIP))
+		return json_object_get(body, field->name);
+	return json_is_null(sip) ? sip : json_object_get(sip, field->name);
+}
+
+/* The prefix of a field's pointer, in `place` where it is not that of the body. */
+static const char *prefix_of(const struct field *field, const char *prefix, char place[PROBLEM_POINTER])
+{
+	if (!(field->flags & SIP))
+		return prefix;
+	problem_pointer(place, prefix, "sip");
+	return place;
+}
+
+static bool has_sip(const struct kind *kind)
+{
+	for (size_t i = 0; i < kind->nfields; i++)
+		if (kind->fields[i].flags & SIP)
+			return true;
+	return false;
+}
+
+static void check_sip_members(const struct kind *kind, json_t *sip, const char *prefix, json_t *errors)
+{
+	char place[PROBLEM_POINTER];
+	const char *key;
+	json_t *value;
+
+	if (!json_is_object(sip) && !json_is_null(sip)) {
+		json_t *violation = problem_violation(errors, prefix, "sip", "wrong_type", "must be an object, or null for its defaults");
+		json_object_set(violation, "got", sip);
+		return;
+	}
+	problem_pointer(place, prefix, "sip");
+	json_object_foreach(sip, key, value) {
+		const struct field *field = schema_field(kind, key);
+		if (!field || !(field->flags & SIP))
+			problem_violation(errors, place, key, "unknown_field", field ? "stands beside sip, not in it" :
+			                  "no member of sip is called so");
+	}
+}
+
 /* Members that GET adds are no typos on the way back; `name` must then be the name. */
 static void check_members(const struct kind *kind, const char *name, const json_t *body, const char *prefix, json_t *errors)
 {
@@ -63,7 +111,8 @@ static void check_members(const struct kind *kind, const char *name, const json_
 	json_t *value;
 
 	json_object_foreach((json_t *)(uintptr_t)body, key, value) {
-		bool known = schema_field(kind, key) != NULL;
+		const struct field *field = schema_field(kind, key);
+		bool known = field && !(field->flags & SIP);
 		for (size_t i = 0; i < sizeof added / sizeof added[0]; i++)
 			known = known || strcmp(key, added[i]) == 0;
 		if (strcmp(key, "name") == 0) {
@@ -73,6 +122,10 @@ static void check_members(const struct kind *kind, const char *name, const json_
 				                                      "an object is not renamed: must be \"%s\" or left out", name);
 				json_object_set(violation, "got", value);
 			}
+		} else if (strcmp(key, "sip") == 0 && has_sip(kind)) {
+			check_sip_members(kind, value, prefix, errors);
+		} else if (field && !known) {
+			problem_violation(errors, prefix, key, "unknown_field", "is a member of sip");
 		} else if (!known) {
 			problem_violation(errors, prefix, key, "unknown_field", "no field of %s is called so", kind->path);
 		}
@@ -83,7 +136,7 @@ static void check_members(const struct kind *kind, const char *name, const json_
 static void decode_field(const struct kind *kind, const struct field *field, const json_t *body, const json_t *current,
                          bool patch, const char *prefix, json_t *errors, void *slot, json_t **canonical)
 {
-	json_t *given = json_object_get(body, field->name);
+	json_t *given = given_in(body, field);
 	json_t *kept = patch && !given ? json_object_get(current, field->name) : NULL;
 
 	if (kept) {	/* passed this check when it was stored, and the record holds it */
@@ -95,7 +148,8 @@ static void decode_field(const struct kind *kind, const struct field *field, con
 		return;
 	}
 	json_t *value = given && !json_is_null(given) ? json_incref(given) : describe_default(kind, field);
-	value_check(field, value, prefix, field->name, errors, slot, canonical);
+	char place[PROBLEM_POINTER];
+	value_check(field, value, prefix_of(field, prefix, place), field->name, errors, slot, canonical);
 	json_decref(value);
 }
 
@@ -161,10 +215,10 @@ int document_patch(const struct kind *kind, const char *name, const json_t *body
 	check_members(kind, name, body, prefix, errors);
 	for (size_t i = 0; i < kind->nfields; i++) {
 		const struct field *field = &kind->fields[i];
-		if (!json_object_get(body, field->name))
+		if (!given_in(body, field))
 			continue;
 		patch_field(kind, name, field, body, &members[i], secrets, prefix, errors, record, patch);
-		char *value = json_dumps(json_object_get(patch->after, field->name), JSON_ENCODE_ANY | JSON_COMPACT);
+		char *value = json_dumps(json_object_get(patch->after, field->name), JSON_ENCODE_ANY | JSON_TEXT);
 		buffer_append(&out, text, (size_t)(members[i].value - text));
 		buffer_text(&out, value ? value : "null");
 		text = members[i].value + members[i].len;
@@ -224,18 +278,22 @@ json_t *document_present(const struct kind *kind, const char *name, const json_t
 {
 	if (kind->id == KIND_PARAMETERS)
 		return present_parameter(kind, name, document);
-	json_t *out = json_object();
-	for (size_t i = 0; i < kind->nfields; i++)
-		json_object_set_new(out, kind->fields[i].name, presentable(kind, &kind->fields[i], document));
+	json_t *out = json_object(), *sip = has_sip(kind) ? json_object() : NULL;
+	for (size_t i = 0; i < kind->nfields; i++) {
+		const struct field *field = &kind->fields[i];
+		json_object_set_new(field->flags & SIP ? sip : out, field->name, presentable(kind, field, document));
+	}
+	if (sip)
+		json_object_set_new(out, "sip", sip);
 	return out;
 }
 
 /* Both sides are taken over; one that does not exist shows as null. */
-static void add_difference(json_t *list, const char *member, json_t *from, json_t *to)
+static void add_difference(json_t *list, const char *prefix, const char *member, json_t *from, json_t *to)
 {
 	char pointer[128];
 
-	snprintf(pointer, sizeof pointer, "/%s", member);	/* schema names need no escaping */
+	snprintf(pointer, sizeof pointer, "%s/%s", prefix, member);	/* schema names need no escaping */
 	json_array_append_new(list, json_pack("{s:s, s:o, s:o}", "pointer", pointer, "from", from ? from : json_null(),
 	                                      "to", to ? to : json_null()));
 }
@@ -248,7 +306,7 @@ static json_t *parameter_diff(const struct kind *kind, const char *name, const j
 
 	json_object_foreach(to, key, value)
 		if (!json_equal(json_object_get(from, key), value))
-			add_difference(list, key, json_incref(json_object_get(from, key)), json_incref(value));
+			add_difference(list, "", key, json_incref(json_object_get(from, key)), json_incref(value));
 	json_decref(from);
 	json_decref(to);
 	return list;
@@ -271,26 +329,45 @@ json_t *document_diff(const struct kind *kind, const char *name, const json_t *b
 		/* Compared as stored: a changed secret looks the same on both sides, but its reference does not. */
 		if (before && after && document_agree(before, after, field))
 			continue;
-		add_difference(list, field->name, before ? presentable(kind, field, before) : NULL,
+		add_difference(list, field->flags & SIP ? "/sip" : "", field->name, before ? presentable(kind, field, before) : NULL,
 		               after ? presentable(kind, field, after) : NULL);
 	}
 	return list;
 }
 
-/* A text that is older than a field of its kind: completed by way of JSON. */
-static void render_older(struct buffer *out, const struct kind *kind, const char *name, const char *text)
+char *document_complete(const struct kind *kind, const char *text)
 {
-	json_t *document = json_loads(text, 0, NULL), *shown = document_present(kind, name, document);
-	char *members = json_dumps(shown, JSON_COMPACT);
+	struct member members[MEMBERS_MAX];
 
-	buffer_text(out, ",");
-	if (members)
-		buffer_append(out, members + 1, strlen(members) - 2);
-	else
-		out->failed = true;
-	free(members);
-	json_decref(shown);
+	if (members_find(members, kind, text) == 0)
+		return strdup(text);
+	json_t *stored = json_loads(text, 0, NULL), *document = json_object();
+	for (size_t i = 0; i < kind->nfields; i++) {
+		const struct field *field = &kind->fields[i];
+		json_t *value = json_object_get(stored, field->name);
+		json_object_set_new(document, field->name, value ? json_incref(value) : describe_default(kind, field));
+	}
+	char *complete = json_dumps(document, JSON_TEXT);
 	json_decref(document);
+	json_decref(stored);
+	return complete;
+}
+
+static void render_fields(struct buffer *out, const struct kind *kind, const struct member *members, unsigned sip)
+{
+	const char *comma = sip ? "" : ",";
+
+	for (size_t i = 0; i < kind->nfields; i++) {
+		const struct field *field = &kind->fields[i];
+		if ((field->flags & SIP) != sip)
+			continue;
+		buffer_format(out, "%s\"%s\":", comma, field->name);
+		if (field->flags & SECRET)
+			buffer_text(out, members[i].value[0] == '{' ? "{\"set\":true}" : "{\"set\":false}");
+		else
+			buffer_append(out, members[i].value, members[i].len);
+		comma = ",";
+	}
 }
 
 char *document_render(const struct kind *kind, const char *name, const char *text, const char *provenance, size_t *size)
@@ -298,18 +375,14 @@ char *document_render(const struct kind *kind, const char *name, const char *tex
 	struct member members[MEMBERS_MAX];
 	struct buffer out = { 0 };
 
+	if (members_find(members, kind, text))
+		return NULL;
 	buffer_format(&out, "{\"name\":\"%s\"", name);
-	if (members_find(members, kind, text)) {
-		render_older(&out, kind, name, text);
-	} else {
-		for (size_t i = 0; i < kind->nfields; i++) {
-			const struct field *field = &kind->fields[i];
-			buffer_format(&out, ",\"%s\":", field->name);
-			if (field->flags & SECRET)
-				buffer_text(&out, members[i].value[0] == '{' ? "{\"set\":true}" : "{\"set\":false}");
-			else
-				buffer_append(&out, members[i].value, members[i].len);
-		}
+	render_fields(&out, kind, members, 0);
+	if (has_sip(kind)) {
+		buffer_text(&out, ",\"sip\":{");
+		render_fields(&out, kind, members, SIP);
+		buffer_text(&out, "}");
 	}
 	buffer_format(&out, ",%s}", provenance);
 	return buffer_take(&out, size);

@@ -2,8 +2,8 @@
  * JSON documents of the schema's kinds: user's body → checked canonical document + record of the segment, and back to
  * what people see.
  *
- * A canonical document has every field of its kind in the schema's order; a secret is {"secret": reference} or null.  A
- * parameter's is {"value": v}, or {} at its default.
+ * A canonical document has every field of its kind in the schema's order, those of `sip` beside the others; a secret is
+ * {"secret": reference} or null.  A parameter's is {"value": v}, or {} at its default.
  */
 #ifndef MGMTD_DOCUMENT_H
 #define MGMTD_DOCUMENT_H
@@ -40,8 +40,12 @@ json_t *document_present(const struct kind *kind, const char *name, const json_t
 /* Reference of the secret in a field of a canonical document, or NULL. */
 const char *document_secret(const json_t *document, const struct field *field);
 
+/* The canonical text of a stored document, which may be older than a field of its kind.  The caller frees it; NULL = out of
+ * memory. */
+char *document_complete(const struct kind *kind, const char *text);
+
 /* What GET answers, from the text of a canonical document of an object (not of a parameter): {"name", own fields, and the
- * members of `provenance`}, without parsing.  The caller frees it; NULL = out of memory. */
+ * members of `provenance`}, without parsing.  The caller frees it; NULL = out of memory, or the text is not canonical. */
 char *document_render(const struct kind *kind, const char *name, const char *text, const char *provenance, size_t *size);
 
 /* Two documents agree in a field, or neither has it. */

@@ -47,6 +47,10 @@ struct events {
 	_Atomic uint64_t revision;
 	struct subscriber *subscribers;
 	unsigned count;
+	_Atomic unsigned listeners;		/* count, read without the lock */
+	_Atomic int64_t left_ms;		/* when a client left last, 0 = none ever did */
+	_Atomic bool gap;			/* the newest number stands for events that are left out */
+	uint64_t whole_from;			/* nothing was left out from this number on */
 	bool closing;
 };
 
@@ -108,7 +112,34 @@ void events_set_revision(struct events *e, uint64_t revision)
 
 static uint64_t oldest_held(const struct events *e)
 {
-	return e->next > EVENTS_HELD ? e->next - EVENTS_HELD : 1;
+	uint64_t held = e->next > EVENTS_HELD ? e->next - EVENTS_HELD : 1;
+	return held > e->whole_from ? held : e->whole_from;
+}
+
+static bool wanted(struct events *e)
+{
+	int64_t left_ms = atomic_load_explicit(&e->left_ms, memory_order_relaxed);
+	return atomic_load_explicit(&e->listeners, memory_order_relaxed) > 0 ||
+	       (left_ms && time_monotonic_ms() - left_ms < EVENTS_LINGER_MS);
+}
+
+bool events_unheard(struct events *e)
+{
+	if (wanted(e))
+		return false;
+	if (atomic_load_explicit(&e->gap, memory_order_relaxed))
+		return true;
+	pthread_mutex_lock(&e->lock);
+	bool alone = !e->subscribers;
+	if (alone) {
+		/* This number stands for all that are left out until the next one is published, or somebody comes. */
+		drop(e->held[e->next % EVENTS_HELD]);
+		e->held[e->next % EVENTS_HELD] = NULL;
+		e->whole_from = ++e->next;
+		atomic_store_explicit(&e->gap, true, memory_order_relaxed);
+	}
+	pthread_mutex_unlock(&e->lock);
+	return alone;
 }
 
 void events_publish(struct events *e, const char *type, const char *data, size_t len)
@@ -127,8 +158,17 @@ void events_publish(struct events *e, const char *type, const char *data, size_t
 	drop(e->held[e->next % EVENTS_HELD]);
 	e->held[e->next % EVENTS_HELD] = event;
 	e->next++;
+	atomic_store_explicit(&e->gap, false, memory_order_relaxed);
 	rouse_all(e);
 	pthread_mutex_unlock(&e->lock);
+}
+
+uint64_t events_next(struct events *e)
+{
+	pthread_mutex_lock(&e->lock);
+	uint64_t next = e->next;
+	pthread_mutex_unlock(&e->lock);
+	return next;
 }
 
 static int reset_data(const struct events *e, char *text, size_t size, const char *reason)
@@ -293,6 +333,8 @@ static void unsubscribe(void *arg)
 	if (s->next)
 		s->next->link = s->link;
 	e->count--;
+	atomic_store_explicit(&e->left_ms, time_monotonic_ms(), memory_order_relaxed);
+	atomic_fetch_sub_explicit(&e->listeners, 1, memory_order_relaxed);
 	pthread_mutex_unlock(&e->lock);
 	free(s);
 }
@@ -318,6 +360,8 @@ static struct subscriber *subscribe(struct events *e, struct request *r)
 		s->next->link = &s->next;
 	e->subscribers = s;
 	e->count++;
+	atomic_store_explicit(&e->gap, false, memory_order_relaxed);
+	atomic_fetch_add_explicit(&e->listeners, 1, memory_order_relaxed);
 	pthread_mutex_unlock(&e->lock);
 	return s;
 }

@@ -10,6 +10,7 @@
 #define EVENTS_HELD 10000u
 #define EVENTS_CLIENTS 500u
 #define EVENTS_HEARTBEAT_MS 15000
+#define EVENTS_LINGER_MS 60000
 
 struct events;
 
@@ -19,11 +20,16 @@ void events_free(struct events *e);
 
 /* Any thread.  type: "registration", …; data: JSON text without line breaks. */
 void events_publish(struct events *e, const char *type, const char *data, size_t len);
+/* Before one of very many is made: true when nobody listens, nor did a minute ago and may come back.  Then it need not be
+ * published, and whoever resumes across it is told of the gap.  Costs next to nothing. */
+bool events_unheard(struct events *e);
 void events_publish_reset(struct events *e, const char *reason);
 
 void events_set_revision(struct events *e, uint64_t revision);	/* what `reset` tells */
 void events_tick(struct events *e);				/* once a second: heartbeats, sessions that ended */
 void events_end_session(struct events *e, const char *jti);
+
+uint64_t events_next(struct events *e);		/* number of the next event; for tests */
 
 void events_stream(struct request *r);	/* the handler */
 

@@ -1,6 +1,7 @@
 #include "mgmtd/history.h"
 
 #include "mgmtd/answer.h"
+#include "mgmtd/json_text.h"
 #include "mgmtd/model.h"
 #include "mgmtd/resource.h"
 #include "mgmtd/store.h"
@@ -33,7 +34,7 @@ static void history_free(void *work)
 
 static void finish(struct history *h, int error)
 {
-	if (!error && !(h->text = json_dumps(h->result, JSON_COMPACT)))
+	if (!error && !(h->text = json_dumps(h->result, JSON_TEXT)))
 		error = ENOMEM;
 	h->request->error = error;
 	request_wake(h->request);

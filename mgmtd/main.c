@@ -3,6 +3,7 @@
 #include "mgmtd/daemon.h"
 #include "mgmtd/description.h"
 #include "mgmtd/events.h"
+#include "mgmtd/intake.h"
 #include "mgmtd/log.h"
 #include "mgmtd/resource.h"
 #include "mgmtd/server.h"
@@ -111,10 +112,13 @@ static int start_parts(struct daemon *d, int fd, struct shm_why *why)
 		return fail("mgmtd", e, why);
 	d->model = writer_model(d->writer);
 	d->store = writer_store(d->writer);
+	if ((e = store_cdrs_open(&d->cdrs, d->options.state, why)))
+		return fail("mgmtd", e, why);
 	if ((e = account_prepare(d->writer, &d->options, why)) || (e = tokens_open(&d->tokens, d->options.state, d->store, why)))
 		return fail("mgmtd", e, why);
 	if ((e = worker_start(&d->hasher, "hasher", HASHER_NICE, HASHER_QUEUE)) ||
-	    (e = worker_start(&d->reader, "reader", 0, READER_QUEUE)) || (e = watch_start(d->watch, d->writer)))
+	    (e = worker_start(&d->reader, "reader", 0, READER_QUEUE)) || (e = watch_start(d->watch, d->writer)) ||
+	    (e = intake_start(&d->intake, d->cdrs, d->options.cdr_spool, d->options.cdr_keep_days)))
 		return fail("mgmtd", e, why);
 	return server_start(d, fd, why);
 }
@@ -134,6 +138,8 @@ static void stop_parts(struct daemon *d)
 	watch_stop(d->watch);
 	worker_stop(d->hasher);
 	worker_stop(d->reader);
+	intake_stop(d->intake);
+	store_cdrs_close(d->cdrs);
 	writer_close(d->writer);
 	watch_close(d->watch);
 	tokens_close(d->tokens);

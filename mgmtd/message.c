@@ -75,27 +75,111 @@ void message_summary(char *summary, size_t size, const char *message, size_t len
 	/* A cut may have left half of a character; the JSON writer replaces it. */
 }
 
-void message_masked(struct buffer *b, const char *message, size_t len)
+bool message_is(const char *message, size_t len, const char *method)
 {
-	static const char *const secret[] = { "Authorization", "Proxy-Authorization" };
-	bool folded = false;	/* the lines that go on from a secret one are as secret */
-	for (size_t at = 0, next; at < len; at += next) {
-		size_t n = line_length(message + at, len - at, &next);
-		size_t begin = 0;
-		if (folded && n > 0 && blank(message[at]))
-			continue;
-		for (size_t i = 0; i < sizeof secret / sizeof secret[0] && !begin; i++)
-			begin = header_name(message + at, n, secret[i]);
-		folded = begin > 0;
-		if (folded) {
-			buffer_append(b, message + at, begin);
-			buffer_text(b, " ***");
-			buffer_append(b, message + at + n, next - n);
-		} else {
-			buffer_append(b, message + at, next);
-		}
+	size_t n = strlen(method);
+	return len > n && memcmp(message, method, n) == 0 && message[n] == ' ';
+}
+
+const char *message_request_uri(const char *message, size_t len, size_t *uri_len)
+{
+	static const char tail[] = " SIP/2.0";
+	size_t next, n = line_length(message, len, &next);
+	const char *space = memchr(message, ' ', n);
+	if (!space || n < sizeof tail || strncasecmp(message + n - (sizeof tail - 1), tail, sizeof tail - 1) != 0)
+		return NULL;
+	const char *end = message + n - (sizeof tail - 1);
+	if (end <= space)
+		return NULL;
+	*uri_len = (size_t)(end - space - 1);
+	return space + 1;
+}
+
+/* ------------------------------------------------------------------ masking */
+
+static void append_stars(struct buffer *b, size_t count)
+{
+	static const char stars[] = "********************************";
+	for (size_t n; count > 0; count -= n) {
+		n = count < sizeof stars - 1 ? count : sizeof stars - 1;
+		buffer_append(b, stars, n);
 	}
 }
+
+/* A line of SDP (RFC 4566 5.12, RFC 4568 9.1). */
+static void mask_body_line(struct buffer *b, const char *line, size_t n)
+{
+	static const char attribute[] = "a=crypto:", key[] = "inline:";
+	const char *end = line + n;
+	if (n > 2 && strncasecmp(line, "k=", 2) == 0) {
+		buffer_append(b, line, 2);
+		append_stars(b, n - 2);
+		return;
+	}
+	if (n > sizeof attribute && strncasecmp(line, attribute, sizeof attribute - 1) == 0) {
+		/* Several keys may follow each other, "inline:…;inline:…". */
+		for (const char *at; (at = memmem(line, (size_t)(end - line), key, sizeof key - 1)) != NULL;) {
+			const char *begin = at + sizeof key - 1, *stop = begin;
+			while (stop < end && *stop != ' ' && *stop != ';')
+				stop++;
+			buffer_append(b, line, (size_t)(begin - line));
+			append_stars(b, (size_t)(stop - begin));
+			line = stop;
+		}
+	}
+	buffer_append(b, line, (size_t)(end - line));
+}
+
+static size_t secret_header(const char *line, size_t n)
+{
+	static const char *const secret[] = { "Authorization", "Proxy-Authorization", "Authentication-Info", "Proxy-Authentication-Info" };
+	size_t begin = 0;
+	for (size_t i = 0; i < sizeof secret / sizeof secret[0] && !begin; i++)
+		begin = header_name(line, n, secret[i]);
+	return begin;
+}
+
+/* The scheme stays, if it is one that has a name: readers of captures take a header without one for damaged. */
+static void mask_header(struct buffer *b, const char *line, size_t begin, size_t n)
+{
+	static const char *const schemes[] = { "Digest", "Basic", "Bearer" };
+	buffer_append(b, line, begin);
+	while (begin < n && blank(line[begin]))
+		begin++;
+	for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
+		size_t len = strlen(schemes[i]);
+		if (n - begin > len && strncasecmp(line + begin, schemes[i], len) == 0 && blank(line[begin + len])) {
+			buffer_text(b, " ");
+			buffer_append(b, line + begin, len);
+		}
+	}
+	buffer_text(b, " ***");
+}
+
+void message_masked(struct buffer *b, const char *message, size_t len)
+{
+	bool folded = false;	/* the lines that go on from a secret one are as secret */
+	bool body = false;	/* or, on a stream, another message: its credentials are looked for all the same */
+	for (size_t at = 0, next; at < len; at += next) {
+		const char *line = message + at;
+		size_t n = line_length(line, len - at, &next), begin;
+		if (folded && n > 0 && blank(*line))
+			continue;
+		begin = secret_header(line, n);
+		folded = begin > 0;
+		body |= n == 0 && at > 0;
+		if (folded) {
+			mask_header(b, line, begin, n);
+		} else if (body) {
+			mask_body_line(b, line, n);
+		} else {
+			buffer_append(b, line, n);
+		}
+		buffer_append(b, line + n, next - n);
+	}
+}
+
+/* ------------------------------------------------------------------ Call-IDs that the switch made */
 
 int message_record_id(uint32_t *id, const char *call_id)
 {
@@ -113,4 +197,9 @@ int message_record_id(uint32_t *id, const char *call_id)
 		return EINVAL;
 	*id = value;
 	return 0;
+}
+
+int message_gateway_id(uint32_t *id, const char *call_id)
+{
+	return call_id[0] == 'g' ? message_record_id(id, call_id + 1) : EINVAL;
 }

@@ -1,14 +1,10 @@
 #include "mgmtd/model.h"
 
-#include "mgmtd/describe.h"
-#include "mgmtd/document.h"
-#include "mgmtd/log.h"
+#include "mgmtd/link.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <pthread.h>
 #include <sodium.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +16,7 @@ struct model {
 	struct object **by_id[KIND_COUNT];
 	size_t by_id_room[KIND_COUNT];
 	struct ids ids[KIND_COUNT];
+	struct links *links;
 	uint64_t revision;
 };
 
@@ -35,6 +32,7 @@ void object_free(struct object *object)
 	}
 	json_decref(object->canonical);
 	json_decref(object->was);
+	link_free(object->links);
 	free(object->changed_by);
 	free(object->document);
 	free(object->rendered);
@@ -154,6 +152,7 @@ void model_free(struct model *m)
 		free(m->by_id[k]);
 		free(m->ids[k].free);
 	}
+	links_free(m->links);
 	pthread_mutex_destroy(&m->lock);
 	free(m);
 }
@@ -166,6 +165,10 @@ int model_new(struct model **out)
 	if (!m)
 		return ENOMEM;
 	pthread_mutex_init(&m->lock, NULL);
+	if (!(m->links = links_new())) {
+		model_free(m);
+		return ENOMEM;
+	}
 	for (size_t i = 0; i < kind->nfields; i++) {
 		struct object *parameter = object_new(kind, kind->fields[i].name), *old;
 		if (!parameter || !(parameter->document = strdup("{}")) || objects_put(&m->live[KIND_PARAMETERS], parameter, &old)) {
@@ -215,85 +218,12 @@ const struct object *model_after(struct model *m, enum kind_id kind, const char 
 	return i < m->live[kind].count ? m->live[kind].v[i] : NULL;
 }
 
-/* ------------------------------------------------------------------ what people see */
-
-static void render_parameter(struct object *object)
-{
-	json_t *out = describe_field(object->kind, schema_field(object->kind, object->name));
-	json_t *document = json_loads(object->document, 0, NULL);
-	json_t *shown = document_present(object->kind, object->name, document);
-
-	json_object_update(out, shown);
-	json_object_set_new(out, "revision", json_integer((json_int_t)object->revision));
-	json_object_set_new(out, "changed_at", object->revision ? json_string(object->changed_at) : json_null());
-	json_object_set_new(out, "changed_by", object->revision ? json_string(object->changed_by) : json_null());
-	object->rendered = json_dumps(out, JSON_COMPACT);
-	object->rendered_len = object->rendered ? strlen(object->rendered) : 0;
-	json_decref(document);
-	json_decref(shown);
-	json_decref(out);
-}
-
-static void render_object(struct object *object)
-{
-	char provenance[2 * SCHEMA_NAME_MAX + 128];
-
-	/* User names are of the characters of object names and need no escaping. */
-	if (object->revision)
-		snprintf(provenance, sizeof provenance, "\"revision\":%" PRIu64 ",\"changed_at\":\"%s\",\"changed_by\":\"%s\"",
-		         object->revision, object->changed_at, object->changed_by);
-	else	/* a dry run's */
-		snprintf(provenance, sizeof provenance, "\"revision\":0,\"changed_at\":null,\"changed_by\":null");
-	object->rendered = document_render(object->kind, object->name, object->document, provenance, &object->rendered_len);
-}
-
-const char *model_render(struct model *m, const struct object *lent, size_t *len)
-{
-	struct object *object = (struct object *)(uintptr_t)lent;	/* the model's own, under its lock */
-
-	(void)m;
-	if (!object->rendered && object->kind->id == KIND_PARAMETERS)
-		render_parameter(object);
-	else if (!object->rendered)
-		render_object(object);
-	if (!object->rendered)
-		log_fatal("out of memory");
-	*len = object->rendered_len;
-	return object->rendered;
-}
-
-/* The value of a parameter now; a new reference. */
-static json_t *parameter_value(struct model *m, const char *name)
-{
-	const struct object *parameter = objects_find(&m->live[KIND_PARAMETERS], name);
-	json_t *document = json_loads(parameter->document, 0, NULL);
-	json_t *shown = document_present(parameter->kind, name, document);
-	json_t *value = json_incref(json_object_get(shown, "value"));
-
-	json_decref(document);
-	json_decref(shown);
-	return value;
-}
-
-json_t *model_effective(struct model *m, const struct object *object)
-{
-	json_t *document = json_loads(object->document, 0, NULL), *out = json_object();
-
-	for (size_t i = 0; i < object->kind->nfields; i++) {
-		const struct field *field = &object->kind->fields[i];
-		if (!field->inherits)
-			continue;
-		json_t *own = json_object_get(document, field->name);
-		bool inherited = !own || (json_is_string(own) && strcmp(json_string_value(own), "inherit") == 0);
-		json_object_set_new(out, field->name,
-		                    json_pack("{s:o, s:s}", "value", inherited ? parameter_value(m, field->inherits) : json_incref(own),
-		                              "from", inherited ? field->inherits : "own"));
-	}
-	json_decref(document);
-	return out;
-}
-
 /* ------------------------------------------------------------------ the writer's part */
+
+struct links *model_links(struct model *m)
+{
+	return m->links;
+}
 
 uint32_t model_take_id(struct model *m, enum kind_id kind)
 {
@@ -362,7 +292,8 @@ int model_load(struct model *m, struct object *object)
 {
 	struct object *old;
 
-	if (set_by_id(m, object) || objects_put(&m->live[object->kind->id], object, &old))
+	if (set_by_id(m, object) || link_object(object) || links_add(m->links, object) ||
+	    objects_put(&m->live[object->kind->id], object, &old))
 		return ENOMEM;
 	object_free(old);
 	return 0;

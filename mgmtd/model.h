@@ -28,7 +28,9 @@ struct object {
 	json_t *canonical;		/* only on its way: document, parsed; of a patch only what it names */
 	json_t *was;			/* only on its way: old's document, parsed; likewise */
 	const struct object *old;	/* only on its way: what it replaces, or NULL */
+	const char *pointer;		/* only on its way: where its value stands in the body; lent by the operation */
 	bool deleted;			/* only on its way: a tombstone */
+	struct link *links;		/* what others may ask for it by (link.h); made by link_object() */
 };
 
 const char *object_operation(const struct object *object);	/* "create", "update", "delete": of one on its way */
@@ -65,11 +67,15 @@ const struct object *model_after(struct model *m, enum kind_id kind, const char 
  * changed_by.  For a parameter: the item of GET /sip-parameters. */
 const char *model_render(struct model *m, const struct object *object, size_t *len);
 
-/* The value an "inherit" field of this object takes now, {"register_period":{"value":"auto","from":"SS_…"}, …}; from is
- * "own" where the object has a value of its own.  A new reference. */
+/* The value an "inherit" field of this object takes now, {"register_period":{"value":"auto","from":"SS_…"}, …}, those of sip
+ * in {"sip": {…}}.  from is "own" where the object has a value of its own, "registration NAME" or "default" where no parameter
+ * stands behind the word.  A new reference. */
 json_t *model_effective(struct model *m, const struct object *object);
 
 /* --- the writer thread */
+
+/* Who refers to whom, and what must be unique.  The stage keeps it ahead of the model by what is on its way. */
+struct links *model_links(struct model *m);
 
 /* Takes over the staged objects (tombstones remove), leaving `staged` empty.  Under the lock. */
 int model_apply(struct model *m, struct objects staged[KIND_COUNT], uint64_t revision);

@@ -1,8 +1,8 @@
 #include "mgmtd/stage_private.h"
 
 #include "mgmtd/document.h"
+#include "mgmtd/json_text.h"
 #include "mgmtd/value.h"
-#include "mgmtd/effects.h"
 #include "mgmtd/log.h"
 #include "mgmtd/problem.h"
 
@@ -27,17 +27,11 @@ const struct object *stage_now(struct stage *st, const struct kind *kind, const 
 	return stage_before(st, kind, name);
 }
 
-/* Fills record with that of the object as it is now; zeros when there is none. */
-static void current_record(struct stage *st, const struct object *object, struct record *record, size_t size)
+const struct record *stage_record(struct stage *st, const struct object *object)
 {
-	const struct record *published;
-
-	if (object && object->record)
-		memcpy(record, object->record, size);
-	else if (object && (published = config_writer_record(st->segment, object->kind->id, object->id)))
-		memcpy(record, published, size);
-	else
-		memset(record, 0, size);
+	if (!object || object->record)
+		return object ? object->record : NULL;
+	return config_writer_record(st->segment, object->kind->id, object->id);
 }
 
 static void stage_put_mine(struct stage *st, struct object *object)
@@ -72,18 +66,46 @@ static void stage_parameter(struct stage *st, const struct operation *op, json_t
 	if (!object)
 		log_fatal("out of memory");
 	document = canonical ? json_pack("{s:o}", "value", canonical) : json_object();
-	object->document = json_dumps(document, JSON_COMPACT);
+	object->document = json_dumps(document, JSON_TEXT);
 	object->canonical = document;
 	stage_put_mine(st, object);
 }
 
 /* A name keeps its id also when it was deleted a moment ago, in this change or another of the batch. */
-static uint32_t id_of_name(struct stage *st, const struct operation *op, const struct object *was)
+static uint32_t id_of_name(struct stage *st, const struct object *object)
 {
-	const struct object *mine = objects_find(&st->mine[op->kind->id], op->name);
-	const struct object *other = objects_find(&st->batch[op->kind->id], op->name);
+	const struct kind *kind = object->kind;
+	const struct object *mine = objects_find(&st->mine[kind->id], object->name);
+	const struct object *other = objects_find(&st->batch[kind->id], object->name);
+	const struct object *before = stage_before(st, kind, object->name);
 
-	return mine ? mine->id : other ? other->id : was ? was->id : model_take_id(st->model, op->kind->id);
+	return mine ? mine->id : other ? other->id : before ? before->id : model_take_id(st->model, kind->id);
+}
+
+/* Keeps what passed of a refused object; the newest of a name. */
+static void keep_faulty(struct stage *st, struct object *object)
+{
+	struct object *old = NULL;
+
+	if (!object->name[0])
+		old = object;
+	else if (objects_put(&st->faulty[object->kind->id], object, &old))
+		log_fatal("out of memory");
+	object_free(old);
+}
+
+void stage_take_faulty(struct stage *st)
+{
+	for (size_t k = 0; k < KIND_COUNT; k++) {
+		for (size_t i = 0; i < st->faulty[k].count; i++) {
+			struct object *object = st->faulty[k].v[i];
+			const struct object *mine = objects_find(&st->mine[k], object->name);
+			object->id = mine ? mine->id : STAGE_NO_ID;
+			stage_put_mine(st, object);
+		}
+		free(st->faulty[k].v);
+		st->faulty[k] = (struct objects){ 0 };
+	}
 }
 
 /* What the patch leaves alone is not even parsed: canonical and was then hold only what it names. */
@@ -95,7 +117,6 @@ static int decode_patch(struct stage *st, const struct operation *op, const stru
 
 	if (error)
 		return error;
-	effects_check_references(st->hooks, op, patch.before, patch.after, errors);
 	object->document = patch.text;
 	object->canonical = patch.after;
 	object->was = patch.before;
@@ -109,10 +130,8 @@ static int decode_whole(struct stage *st, const struct operation *op, const stru
 	int error = document_decode(op->kind, op->name, op->value, old, op->verb == VERB_PATCH, st->secrets, op->pointer,
 	                            errors, object->record, &object->canonical);
 
-	if (!error) {
-		effects_check_references(st->hooks, op, old, object->canonical, errors);
-		object->document = json_dumps(object->canonical, JSON_COMPACT);
-	}
+	if (!error)
+		object->document = json_dumps(object->canonical, JSON_TEXT);
 	if (current == before)
 		object->was = old;
 	else
@@ -124,11 +143,14 @@ static void stage_put(struct stage *st, const struct operation *op, const struct
 {
 	const struct object *before = stage_before(st, op->kind, op->name);
 	struct object *object = object_new(op->kind, op->name);
+	const struct record *start = stage_record(st, current);
 	int error = ENOTSUP;
 
-	if (!object || !(object->record = malloc(op->kind->record_size)))
+	if (!object || !(object->record = calloc(1, op->kind->record_size)))
 		log_fatal("out of memory");
-	current_record(st, current, object->record, op->kind->record_size);
+	object->pointer = op->pointer;
+	if (start)
+		memcpy(object->record, start, op->kind->record_size);
 	if (op->verb == VERB_PATCH && current == before)
 		error = decode_patch(st, op, current, object, errors);
 	if (error == ENOTSUP)
@@ -136,10 +158,10 @@ static void stage_put(struct stage *st, const struct operation *op, const struct
 	if (error == ENOMEM || (!error && !object->document))
 		log_fatal("out of memory");
 	if (error) {
-		object_free(object);
+		keep_faulty(st, object);
 		return;
 	}
-	object->id = current ? current->id : id_of_name(st, op, before);
+	object->id = current ? current->id : id_of_name(st, object);
 	object->incarnation = current ? current->incarnation : 0;	/* 0: the revision that comes of this */
 	stage_put_mine(st, object);
 }
@@ -173,6 +195,7 @@ unsigned stage_operation(struct stage *st, const struct change *change, const st
 	if (!tombstone)
 		log_fatal("out of memory");
 	tombstone->deleted = true;
+	tombstone->pointer = op->pointer;
 	tombstone->id = current->id;
 	stage_put_mine(st, tombstone);
 	return 0;

@@ -1,7 +1,7 @@
 #include "mgmtd/options.h"
 
 #include "mgmtd/log.h"
-#include "shm/shm.h"
+#include "shm/cdr.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -11,14 +11,17 @@
 #include <string.h>
 
 #define DEFAULT_LISTEN "127.0.0.1:8080"
+#define KEEP_DAYS_MAX 10000
 
-enum { OPT_STATE = 1, OPT_RUN, OPT_LISTEN, OPT_PASSWORD, OPT_USER, OPT_LEVEL, OPT_IF_MATCH, OPT_INSECURE, OPT_HELP, OPT_VERSION };
+enum { OPT_STATE = 1, OPT_RUN, OPT_LISTEN, OPT_PASSWORD, OPT_CDR_SPOOL, OPT_CDR_KEEP, OPT_USER, OPT_LEVEL, OPT_IF_MATCH, OPT_INSECURE, OPT_HELP, OPT_VERSION };
 
 static const struct option table[] = {
 	{ "state",               required_argument, NULL, OPT_STATE },
 	{ "run",                 required_argument, NULL, OPT_RUN },
 	{ "listen",              required_argument, NULL, OPT_LISTEN },
 	{ "admin-password-file", required_argument, NULL, OPT_PASSWORD },
+	{ "cdr-spool",           required_argument, NULL, OPT_CDR_SPOOL },
+	{ "cdr-keep-days",       required_argument, NULL, OPT_CDR_KEEP },
 	{ "user",                required_argument, NULL, OPT_USER },
 	{ "log-level",           required_argument, NULL, OPT_LEVEL },
 	{ "require-if-match",    no_argument,       NULL, OPT_IF_MATCH },
@@ -39,6 +42,11 @@ static const char help[] =
 	"  --admin-password-file FILE  first start: password of the user admin (first line, at least 12 characters)\n"
 	"                              instead of a random one in DIR/initial-admin-password\n"
 	"  --require-if-match          refuse changes that do not say with If-Match what they are meant for\n"
+	"  --cdr-spool DIR             where switchcore leaves its call records, the same as its own; default " CDR_SUBDIR " in the run\n"
+	"                              directory.  In memory they outlast restarts of both daemons, but a power failure\n"
+	"                              takes those that mgmtd, while it was away, has not taken into DIR/cdr.db\n"
+	"  --cdr-keep-days N           delete call records from the database N days after the call's end (1 to 10000);\n"
+	"                              default 0 = never\n"
 	"  --user NAME                 become this user once the address is bound\n"
 	"  --log-level LEVEL           error, warning, info (default) or debug\n"
 	"  --help, --version\n"
@@ -100,17 +108,36 @@ static bool is_loopback(const struct sockaddr_storage *address)
 	return address->ss_family == AF_INET && ntohl(((const struct sockaddr_in *)address)->sin_addr.s_addr) >> 24 == 127;
 }
 
-static int complete(struct options *options, const char *run, const char *listen, bool insecure, int *exit_code)
+struct words { const char *run, *listen, *cdr_spool, *cdr_keep_days; bool insecure; };
+
+static int take_cdr(struct options *options, const struct words *words, int *exit_code)
 {
+	size_t size = sizeof options->cdr_spool;
+	const char *days = words->cdr_keep_days;
+	char *end;
+	int len = words->cdr_spool ? snprintf(options->cdr_spool, size, "%s", words->cdr_spool)
+	                           : snprintf(options->cdr_spool, size, "%s/" CDR_SUBDIR, options->run);
+	if (len < 0 || (size_t)len >= size)
+		return refuse(exit_code, "--cdr-spool: the path is too long", NULL);
+	unsigned long number = days ? strtoul(days, &end, 10) : 0;
+	if (days && (days[0] < '0' || days[0] > '9' || *end || number > KEEP_DAYS_MAX))
+		return refuse(exit_code, "--cdr-keep-days must be 0 to 10000; got", days);
+	options->cdr_keep_days = (unsigned)number;
+	return 0;
+}
+
+static int complete(struct options *options, const struct words *words, int *exit_code)
+{
+	const char *run = words->run;
 	struct shm_why why = { "" };
 	if (!options->state)
 		return refuse(exit_code, "--state DIR must be given", NULL);
-	int e = take_listen(options, listen, exit_code);
+	int e = take_listen(options, words->listen, exit_code);
 	if (e)
 		return e;
-	if (!is_loopback(&options->listen) && !insecure)
+	if (!is_loopback(&options->listen) && !words->insecure)
 		return refuse(exit_code, "passwords and tokens would cross the network unprotected; give --insecure-http to serve"
-		                         " HTTP without TLS beyond loopback all the same; --listen", listen);
+		                         " HTTP without TLS beyond loopback all the same; --listen", words->listen);
 	if (!run)
 		e = shm_default_dir(options->run, sizeof options->run, &why);
 	else if ((size_t)snprintf(options->run, sizeof options->run, "%s", run) >= sizeof options->run)
@@ -119,10 +146,8 @@ static int complete(struct options *options, const char *run, const char *listen
 		fprintf(stderr, "mgmtd: %s\n", why.text);
 		*exit_code = 1;
 	}
-	return e;
+	return e ? e : take_cdr(options, words, exit_code);
 }
-
-struct words { const char *run, *listen; bool insecure; };
 
 /* One option; 0, or the process ends with *exit_code. */
 static int take_option(struct options *options, struct words *words, int option, int *exit_code)
@@ -139,6 +164,12 @@ static int take_option(struct options *options, struct words *words, int option,
 		return 0;
 	case OPT_PASSWORD:
 		options->admin_password_file = optarg;
+		return 0;
+	case OPT_CDR_SPOOL:
+		words->cdr_spool = optarg;
+		return 0;
+	case OPT_CDR_KEEP:
+		words->cdr_keep_days = optarg;
 		return 0;
 	case OPT_USER:
 		options->user = optarg;
@@ -174,5 +205,5 @@ int options_parse(struct options *options, int argc, char **argv, int *exit_code
 	}
 	if (optind < argc)
 		return refuse(exit_code, "not an option", argv[optind]);
-	return complete(options, words.run, words.listen, words.insecure, exit_code);
+	return complete(options, &words, exit_code);
 }

@@ -10,6 +10,8 @@ struct options {
 	const char *state;
 	char run[PATH_MAX];
 	const char *admin_password_file;	/* or NULL */
+	char cdr_spool[PATH_MAX];		/* the directory of call records that wait */
+	unsigned cdr_keep_days;			/* 0 = for ever */
 	const char *user;			/* to become after binding, or NULL */
 	bool require_if_match;
 	struct sockaddr_storage listen;

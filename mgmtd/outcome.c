@@ -45,19 +45,30 @@ bool outcome_precondition(struct stage *st, struct change *change)
 	return true;
 }
 
-void outcome_refused(struct change *change, unsigned status, json_t *errors)
+void outcome_refused(struct change *change, unsigned status, json_t *errors, json_t *conflicts)
 {
 	const struct operation *op = &change->operations[0];
 	const char *noun = op->kind ? op->kind->noun : "object";
+	bool faulty = json_array_size(errors) > 0;
 
-	change->status = status;
-	if (status == 404)
+	/* Of a body with faults those are told, not that its object exists already. */
+	if (!faulty && status == 404) {
 		change->body = problem_document(404, NULL, change->request_id, NULL, "there is no %s \"%s\"", noun, op->name);
-	else if (status == 409)
+	} else if (!faulty && status == 409) {
 		change->body = problem_document(409, "exists", change->request_id, NULL, "there is a %s \"%s\" already", noun, op->name);
-	else
-		change->body = problem_document(422, NULL, change->request_id, errors, "%zu violation%s; nothing was changed",
-		                                json_array_size(errors), json_array_size(errors) == 1 ? "" : "s");
+	} else {
+		const json_t *first = json_array_get(conflicts, 0);
+		const char *code = faulty ? NULL : json_string_value(json_object_get(first, "code"));
+		bool alone = !faulty && json_array_size(conflicts) == 1;
+		status = faulty ? 422 : 409;
+		json_array_extend(errors, conflicts);
+		size_t count = json_array_size(errors);
+		change->body = alone ?
+			problem_document(status, code, change->request_id, errors, "%s; nothing was changed",
+			                 json_string_value(json_object_get(first, "detail"))) :
+			problem_document(status, code, change->request_id, errors, "%zu violation%s; nothing was changed", count, count == 1 ? "" : "s");
+	}
+	change->status = status;
 	log_debug("change: refused with %u for %s from %s, request %s", status, change->actor, change->address, change->request_id);
 }
 
@@ -99,7 +110,7 @@ void outcome_unchanged(struct stage *st, struct change *change)
 	change->revision = object ? object->revision : st->revision;
 	change->body = json_pack("{s:I, s:b, s:I, s:[], s:o}", "revision", (json_int_t)st->revision, "changed", 0,
 	                         "published_generation", (json_int_t)config_writer_generation(st->segment), "diff",
-	                         "warnings", effects_warnings(st));
+	                         "warnings", warning_list(st));
 	outcome_resource(st, change);
 	if (change->dry_run)
 		json_object_set_new(change->body, "dry_run", json_true());
@@ -111,6 +122,6 @@ void outcome_dry_run(struct stage *st, struct change *change)
 	change->body = json_pack("{s:b, s:n, s:b, s:I, s:o, s:o, s:o}", "dry_run", 1, "revision", "changed", 1,
 	                         "published_generation", (json_int_t)config_writer_generation(st->segment),
 	                         "diff", outcome_differences(st), "effects", effects_reregister(st->model, st->segment, st->mine),
-	                         "warnings", effects_warnings(st));
+	                         "warnings", warning_list(st));
 	outcome_resource(st, change);
 }

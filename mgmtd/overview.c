@@ -20,6 +20,15 @@ static void render_registrations(struct buffer *b, const struct daemon *daemon)
 	buffer_text(b, "}}");
 }
 
+static void render_calls(struct buffer *b, const struct daemon *daemon)
+{
+	uint32_t active, per_second;
+	if (core_calls(watch_core(daemon->watch), &active, &per_second))
+		buffer_format(b, ",\"calls\":{\"active\":%" PRIu32 ",\"per_second\":%" PRIu32 "}", active, per_second);
+	else
+		buffer_text(b, ",\"calls\":{\"active\":null,\"per_second\":null}");
+}
+
 void overview_status(struct request *r)
 {
 	const struct daemon *daemon = r->daemon;
@@ -32,6 +41,7 @@ void overview_status(struct request *r)
 	              state.published_generation, state.store_available ? "available" : "unavailable");
 	core_render(watch_core(daemon->watch), &b, watch_applied_revision(daemon->watch));
 	render_registrations(&b, daemon);
+	render_calls(&b, daemon);
 	buffer_format(&b, ",\"segment\":{\"pages_used\":%" PRIu32 ",\"pages_total\":%" PRIu32 "}}", state.pages_used,
 	              state.pages_total);
 	answer_buffer(r, 200, "application/json", &b);

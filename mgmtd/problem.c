@@ -24,9 +24,16 @@ static void append_member(char *pointer, size_t size, const char *member)
 		pointer[--n] = '\0';
 }
 
+void problem_pointer(char pointer[PROBLEM_POINTER], const char *prefix, const char *member)
+{
+	snprintf(pointer, PROBLEM_POINTER, "%s", prefix);
+	if (member)
+		append_member(pointer, PROBLEM_POINTER, member);
+}
+
 json_t *problem_violation(json_t *errors, const char *prefix, const char *member, const char *code, const char *format, ...)
 {
-	char pointer[512];
+	char pointer[PROBLEM_POINTER];
 	va_list args;
 
 	if (json_array_size(errors) == PROBLEM_VIOLATIONS)
@@ -34,9 +41,7 @@ json_t *problem_violation(json_t *errors, const char *prefix, const char *member
 		                                        "detail", "there are more violations than are told here"));
 	if (json_array_size(errors) > PROBLEM_VIOLATIONS)
 		return NULL;
-	snprintf(pointer, sizeof pointer, "%s", prefix);
-	if (member)
-		append_member(pointer, sizeof pointer, member);
+	problem_pointer(pointer, prefix, member);
 	json_t *violation = json_pack("{s:s, s:s}", "pointer", pointer, "code", code);
 	if (!violation)		/* a member cut in the middle of a sequence */
 		violation = json_pack("{s:s, s:s}", "pointer", prefix, "code", code);

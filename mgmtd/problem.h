@@ -7,9 +7,13 @@
 
 #define PROBLEM_VIOLATIONS 1000	/* told in one answer; a last one says that there are more */
 
+/* prefix, and, when member is not NULL, "/" and the member escaped as RFC 6901 3 asks; cut where it does not fit. */
+#define PROBLEM_POINTER 512
+void problem_pointer(char pointer[PROBLEM_POINTER], const char *prefix, const char *member);
+
 /* A violation {pointer, code, detail}, appended to the array `errors`.  Returns it (borrowed), for min, max and got to
- * be added with json_object_set_new(); NULL (which jansson takes) when PROBLEM_VIOLATIONS are told already.  pointer is an
- * RFC 6901 JSON pointer: prefix, and, when member is not NULL, "/" and the escaped member. */
+ * be added with json_object_set_new(); NULL (which jansson takes) when PROBLEM_VIOLATIONS are told already.  pointer is
+ * that of problem_pointer(). */
 json_t *problem_violation(json_t *errors, const char *prefix, const char *member, const char *code, const char *format, ...)
 	__attribute__((format(printf, 5, 6)));
 

@@ -148,7 +148,7 @@ static void take_text(struct query_value *v, const struct query_parameter *p, co
 }
 
 /* RFC 3339: 2026-01-02T03:04:05[.678](Z|+01:00) */
-static int parse_time(int64_t *us, const char *text)
+int query_time(int64_t *us, const char *text)
 {
 	struct tm tm = { 0 };
 	int used = 0;
@@ -183,7 +183,7 @@ static void take_time(struct query_value *v, const struct query_parameter *p, ch
 	char *blank = strchr(value, ' ');
 	if (blank && strlen(blank) == 6)
 		*blank = '+';
-	if (parse_time(&v->number, value) != 0)
+	if (query_time(&v->number, value) != 0)
 		violation(errors, p->name, "bad_format", "must be a time as 2026-01-02T03:04:05.678Z (RFC 3339)");
 }
 

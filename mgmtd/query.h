@@ -16,6 +16,7 @@ enum query_id {
 	QUERY_COUNT
 };
 #define QUERY_BIT(id) (1u << (id))
+_Static_assert(QUERY_COUNT <= 32, "a route's queries are bits of one word");
 
 struct query_parameter {
 	const char *name;
@@ -40,6 +41,9 @@ void query_clear(struct query *query);
 /* Takes name=value as they stand in the URL, '+' already replaced.  value may be NULL.  What is wrong goes to `errors` as
  * {pointer: "", parameter, code, detail, …}. */
 void query_take(struct query *query, unsigned allowed, const char *name, const char *value, json_t *errors);
+
+/* RFC 3339 with any offset, to microseconds since the epoch.  EINVAL. */
+int query_time(int64_t *us, const char *text);
 
 /* Decodes %XX in place of `to`.  EINVAL: a broken escape, or one of NUL; ENOSPC. */
 int query_decode(char *to, size_t size, const char *from, size_t len);

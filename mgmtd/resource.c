@@ -1,6 +1,7 @@
 #include "mgmtd/resource.h"
 
 #include "mgmtd/answer.h"
+#include "mgmtd/json_text.h"
 #include "mgmtd/model.h"
 #include "mgmtd/problem.h"
 
@@ -28,7 +29,7 @@ static void answer_effective(struct request *r, struct model *model, const struc
 	struct buffer b = { 0 };
 	const char *text = model_render(model, object, &len);
 	json_t *effective = model_effective(model, object);
-	char *dump = effective ? json_dumps(effective, JSON_COMPACT) : NULL;
+	char *dump = effective ? json_dumps(effective, JSON_TEXT) : NULL;
 	json_decref(effective);
 	if (text && dump) {
 		buffer_append(&b, text, len - 1);

@@ -1,9 +1,13 @@
 #include "mgmtd/route.h"
 
+#include "mgmtd/calls.h"
+#include "mgmtd/cdr.h"
 #include "mgmtd/description.h"
 #include "mgmtd/events.h"
+#include "mgmtd/gateway.h"
 #include "mgmtd/history.h"
 #include "mgmtd/overview.h"
+#include "mgmtd/preview.h"
 #include "mgmtd/query.h"
 #include "mgmtd/registration.h"
 #include "mgmtd/resource.h"
@@ -20,37 +24,53 @@ const char *const role_words[] = { "public", "viewer", "operator", "admin" };
 #define API "/api/v1"
 #define PARAMETER &schema_kinds[KIND_PARAMETERS]
 #define REGISTRATION &schema_kinds[KIND_REGISTRATION]
+#define ROUTING_GATEWAY &schema_kinds[KIND_ROUTING_GATEWAY]
+#define MAPPING_GATEWAY &schema_kinds[KIND_MAPPING_GATEWAY]
 
 #define PAGED (QUERY_BIT(Q_LIMIT) | QUERY_BIT(Q_CURSOR))
 #define FILTERED (PAGED | QUERY_BIT(Q_GROUP) | QUERY_BIT(Q_DIRECTION) | QUERY_BIT(Q_Q))
 #define WRITTEN (QUERY_BIT(Q_DRY_RUN) | QUERY_BIT(Q_COMMENT) | QUERY_BIT(Q_WAIT_APPLIED) | QUERY_BIT(Q_TIMEOUT))
-#define TRACED (PAGED | QUERY_BIT(Q_CALL_ID) | QUERY_BIT(Q_REGISTRATION) | QUERY_BIT(Q_SINCE))
+#define TRACED (PAGED | QUERY_BIT(Q_CALL_ID) | QUERY_BIT(Q_REGISTRATION) | QUERY_BIT(Q_GATEWAY) | QUERY_BIT(Q_NUMBER) | \
+                QUERY_BIT(Q_SINCE))
+#define CALLED (PAGED | QUERY_BIT(Q_CDR_SINCE) | QUERY_BIT(Q_CDR_UNTIL) | QUERY_BIT(Q_CDR_GATEWAY) | QUERY_BIT(Q_CDR_NUMBER) | \
+                QUERY_BIT(Q_CDR_CODE))
 #define REFRESHED (QUERY_BIT(Q_WAIT_OUTCOME) | QUERY_BIT(Q_OUTCOME_TIMEOUT))
 #define EFFECTIVE QUERY_BIT(Q_EFFECTIVE)
 
 #define W ROUTE_WRITES
 #define WC (ROUTE_WRITES | ROUTE_CONDITIONAL)
 
+/* The rows of a kind of object.  component: "Registration"; plural: "Registrations"; one, several: how people call them. */
+#define OBJECTS(path, kind, component, plural, one, several, deleting) \
+	{ "GET",    API path "/{name}", ROLE_VIEWER,   kind, BODY_NONE,  0,  EFFECTIVE, resource_get, \
+	  "get" component, "One " one ".", NULL, component, 200 }, \
+	{ "PUT",    API path "/{name}", ROLE_OPERATOR, kind, BODY_JSON,  WC, WRITTEN,   write_put, \
+	  "put" component, "Create it, or replace all of it.", component "Write", "WriteAnswer", 200 }, \
+	{ "PATCH",  API path "/{name}", ROLE_OPERATOR, kind, BODY_PATCH, WC, WRITTEN,   write_patch, \
+	  "patch" component, "Change some of its fields (RFC 7396; null = default).", component "Patch", "WriteAnswer", 200 }, \
+	{ "DELETE", API path "/{name}", ROLE_OPERATOR, kind, BODY_NONE,  WC, WRITTEN,   write_delete, \
+	  "delete" component, deleting, NULL, "WriteAnswer", 200 }, \
+	{ "GET",    API path,           ROLE_VIEWER,   kind, BODY_NONE,  0,  PAGED,     resource_list, \
+	  "list" plural, "The " several ", by name.", NULL, component "Page", 200 }, \
+	{ "POST",   API path,           ROLE_OPERATOR, kind, BODY_JSON,  W,  WRITTEN,   write_create, \
+	  "create" component, "Create one.", component "Create", "WriteAnswer", 201 }
+
 /*    method    path                                    role           kind          body        flags              queries    handler */
 const struct route routes[] = {
-	{ "GET",    API "/registrations/{name}",            ROLE_VIEWER,   REGISTRATION, BODY_NONE,  0,                 EFFECTIVE, resource_get,
-	  "getRegistration", "One outbound registration.", NULL, "Registration", 200 },
-	{ "PUT",    API "/registrations/{name}",            ROLE_OPERATOR, REGISTRATION, BODY_JSON,  WC,                WRITTEN,   write_put,
-	  "putRegistration", "Create it, or replace all of it.", "RegistrationWrite", "WriteAnswer", 200 },
-	{ "PATCH",  API "/registrations/{name}",            ROLE_OPERATOR, REGISTRATION, BODY_PATCH, WC,                WRITTEN,   write_patch,
-	  "patchRegistration", "Change some of its fields (RFC 7396; null = default).", "RegistrationPatch", "WriteAnswer", 200 },
-	{ "DELETE", API "/registrations/{name}",            ROLE_OPERATOR, REGISTRATION, BODY_NONE,  WC,                WRITTEN,   write_delete,
-	  "deleteRegistration", "Delete it; its binding at the registrar is removed.", NULL, "WriteAnswer", 200 },
+	OBJECTS("/registrations", REGISTRATION, "Registration", "Registrations", "outbound registration", "outbound registrations",
+	        "Delete it, unless something refers to it; its binding at the registrar is removed."),
 	{ "GET",    API "/registrations/{name}/status",     ROLE_VIEWER,   REGISTRATION, BODY_NONE,  0,                 0,         registration_status,
 	  "getRegistrationStatus", "What the switch does for it now.", NULL, "RegistrationStatus", 200 },
 	{ "GET",    API "/registrations/{name}/attempts",   ROLE_VIEWER,   REGISTRATION, BODY_NONE,  0,                 0,         registration_attempts,
 	  "listRegistrationAttempts", "Its last attempts, newest first.", NULL, "AttemptPage", 200 },
 	{ "POST",   API "/registrations/{name}/refresh",    ROLE_OPERATOR, REGISTRATION, BODY_NONE,  W,                 REFRESHED, registration_refresh,
 	  "refreshRegistration", "Send a REGISTER now, whatever the timer says.", NULL, "RegistrationStatus", 202 },
-	{ "GET",    API "/registrations",                   ROLE_VIEWER,   REGISTRATION, BODY_NONE,  0,                 PAGED,     resource_list,
-	  "listRegistrations", "The outbound registrations, by name.", NULL, "RegistrationPage", 200 },
-	{ "POST",   API "/registrations",                   ROLE_OPERATOR, REGISTRATION, BODY_JSON,  W,                 WRITTEN,   write_create,
-	  "createRegistration", "Create one.", "RegistrationCreate", "WriteAnswer", 201 },
+
+	OBJECTS("/routing-gateways", ROUTING_GATEWAY, "RoutingGateway", "RoutingGateways", "routing gateway", "routing gateways",
+	        "Delete it; calls that it has go on."),
+
+	OBJECTS("/mapping-gateways", MAPPING_GATEWAY, "MappingGateway", "MappingGateways", "mapping gateway", "mapping gateways",
+	        "Delete it, unless something refers to it; calls that it has go on."),
 
 	{ "GET",    API "/sip-parameters/{name}",           ROLE_VIEWER,   PARAMETER,    BODY_NONE,  0,                 0,         resource_get,
 	  "getParameter", "One SIP parameter.", NULL, "Parameter", 200 },
@@ -70,12 +90,38 @@ const struct route routes[] = {
 	{ "GET",    API "/revisions/{revision}",            ROLE_VIEWER,   NULL,         BODY_NONE,  0,                 0,         history_show,
 	  "getRevision", "One revision with what it changed.", NULL, "RevisionDetail", 200 },
 
+	{ "GET",    API "/routing-gateways/{name}/status",  ROLE_VIEWER,   ROUTING_GATEWAY, BODY_NONE, 0,               0,         gateway_status,
+	  "getRoutingGatewayStatus", "What the switch does with it now: does it take calls, and how do they go?", NULL, "GatewayStatus", 200 },
+	{ "GET",    API "/mapping-gateways/{name}/status",  ROLE_VIEWER,   MAPPING_GATEWAY, BODY_NONE, 0,               0,         gateway_status,
+	  "getMappingGatewayStatus", "What the switch does with it now: may it call, and how do its calls go?", NULL, "GatewayStatus", 200 },
+
+	{ "GET",    API "/calls/{id}",                      ROLE_VIEWER,   NULL,         BODY_NONE,  0,                 0,         calls_show,
+	  "getCall", "One call that is there now; 404 once it has ended.", NULL, "Call", 200 },
+	{ "DELETE", API "/calls/{id}",                      ROLE_OPERATOR, NULL,         BODY_NONE,  W,                 0,         calls_hang_up,
+	  "hangUpCall", "Hang it up, both sides.", NULL, NULL, 204 },
+	{ "GET",    API "/calls",                           ROLE_VIEWER,   NULL,         BODY_NONE,  0,                 PAGED,     calls_list,
+	  "listCalls", "The calls that are there now, the newest last.", NULL, "CallPage", 200 },
+
+	{ "POST",   API "/preview/register",                ROLE_VIEWER,   NULL,         BODY_JSON,  0,                 0,         preview_register,
+	  "previewRegister", "The REGISTER that the switch would send now for a registration, disabled or not, and to where; nothing is sent.",
+	  "RegisterPreviewRequest", "Preview", 200 },
+	{ "POST",   API "/preview/invite",                  ROLE_VIEWER,   NULL,         BODY_JSON,  0,                 0,         preview_invite,
+	  "previewInvite", "The INVITE that the switch would send now for a call, and to where; nothing is sent.", "InvitePreviewRequest", "Preview", 200 },
+	{ "POST",   API "/verify/call",                     ROLE_VIEWER,   NULL,         BODY_JSON,  0,                 0,         preview_verify,
+	  "verifyCall", "The preview of an INVITE, and beside it the next real one to the same number through the same gateway.",
+	  "VerifyRequest", "Verification", 200 },
+
 	{ "GET",    API "/status",                          ROLE_VIEWER,   NULL,         BODY_NONE,  0,                 0,         overview_status,
 	  "getStatus", "Both daemons at a glance.", NULL, "Status", 200 },
+	{ "GET",    API "/cdrs/{id}",                       ROLE_VIEWER,   NULL,         BODY_NONE,  0,                 0,         cdr_show,
+	  "getCdr", "One call detail record.", NULL, "Cdr", 200 },
+	{ "GET",    API "/cdrs",                            ROLE_VIEWER,   NULL,         BODY_NONE,  0,                 CALLED,    cdr_list,
+	  "listCdrs", "The call detail records, last ended first. A page may hold fewer than `limit`, even none: go on while there is a `next`.",
+	  NULL, "CdrPage", 200 },
 	{ "GET",    API "/trace",                           ROLE_VIEWER,   NULL,         BODY_NONE,  0,                 TRACED,    trace_list,
-	  "listTrace", "The last SIP messages; with Accept: text/plain for people to read.", NULL, "TracePage", 200 },
+	  "listTrace", "The last SIP messages; with Accept: text/plain for people to read, application/vnd.tcpdump.pcap for Wireshark.", NULL, "TracePage", 200 },
 	{ "GET",    API "/events",                          ROLE_VIEWER,   NULL,         BODY_NONE,  ROUTE_STREAM,      0,         events_stream,
-	  "streamEvents", "Server-Sent Events: registration, revision, switchcore, reset.", NULL, NULL, 200 },
+	  "streamEvents", "Server-Sent Events: registration, gateway, call, revision, switchcore, reset.", NULL, NULL, 200 },
 	{ "GET",    API "/schema",                          ROLE_VIEWER,   NULL,         BODY_NONE,  0,                 0,         description_schema,
 	  "getSchema", "Every kind of object and every field, as data.", NULL, "Schema", 200 },
 	{ "GET",    API "/openapi.json",                    ROLE_VIEWER,   NULL,         BODY_NONE,  0,                 0,         description_openapi,

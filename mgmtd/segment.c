@@ -75,7 +75,7 @@ static int publish_object(struct config_writer *segment, struct store *store, co
 
 static int put_all(struct config_writer *segment, struct model *model, struct store *store, const struct secrets *secrets)
 {
-	union { struct record head; struct registration_record registration; } record;
+	union any_record record;
 	struct sip_parameters parameters = { 0 };
 	int error = 0;
 

@@ -29,10 +29,12 @@ static void drop_mine(struct stage *st)
 	for (size_t k = 0; k < KIND_COUNT; k++) {
 		for (size_t i = 0; i < st->mine[k].count; i++) {
 			struct object *object = st->mine[k].v[i];
-			if (id_is_new(st, object))
+			rule_links_back(st, object, stage_before(st, object->kind, object->name));
+			if (object->id != STAGE_NO_ID && id_is_new(st, object))
 				model_return_id(st->model, (enum kind_id)k, object->id);
 		}
 		objects_free(&st->mine[k]);
+		objects_free(&st->faulty[k]);
 	}
 }
 
@@ -53,6 +55,7 @@ static size_t drop_unchanged(struct stage *st)
 				model_return_id(st->model, (enum kind_id)k, object->id);
 			/* deleted and put again unchanged is a new incarnation */
 			if (same && (object->deleted || k == KIND_PARAMETERS || object->incarnation == old->incarnation)) {
+				rule_links_back(st, object, old);
 				object_free(object);
 				continue;
 			}
@@ -180,7 +183,7 @@ static void take(struct stage *st, struct change *change)
 	change->revision = st->revision;
 	change->body = json_pack("{s:I, s:b, s:n, s:o, s:o}", "revision", (json_int_t)st->revision, "changed", 1,
 	                         "published_generation", "diff", outcome_differences(st),
-	                         "warnings", effects_warnings(st));
+	                         "warnings", warning_list(st));
 	outcome_resource(st, change);
 	announce(st, revision_text(change, st->mine, st->revision, at, false, &len));
 	int error = write_change(st, change, at);
@@ -201,20 +204,32 @@ static int begin_segment(struct stage *st)
 	return st->doom;
 }
 
+/* Every operation, then the rules between objects on what they make together.  Returns 404, 409 or 0. */
+static unsigned judge(struct stage *st, const struct change *change, json_t *errors, json_t *conflicts)
+{
+	unsigned status = 0;
+
+	for (size_t i = 0; i < change->count && !status; i++)
+		if (!change->operations[i].broken && json_array_size(errors) <= PROBLEM_VIOLATIONS)
+			status = stage_operation(st, change, &change->operations[i], errors);
+	if (!status) {
+		stage_take_faulty(st);
+		rule_links_in(st);
+		rule_check(st, errors, conflicts);
+	}
+	return status;
+}
+
 void stage_add(struct stage *st, struct change *change)
 {
-	json_t *errors = change->violations ? json_incref(change->violations) : json_array();
-	unsigned status = 0;
+	json_t *errors = change->violations ? json_incref(change->violations) : json_array(), *conflicts = json_array();
 
 	change->taken = false;
 	if (st->doom || !outcome_precondition(st, change))
 		goto out;
-	for (size_t i = 0; i < change->count && !status; i++)
-		if (!change->operations[i].broken && json_array_size(errors) <= PROBLEM_VIOLATIONS)
-			status = stage_operation(st, change, &change->operations[i], errors);
-	/* Of a body with faults those are told, not that its object exists already. */
-	if (status || json_array_size(errors) > 0)
-		outcome_refused(change, status && json_array_size(errors) == 0 ? status : 422, errors);
+	unsigned status = judge(st, change, errors, conflicts);
+	if (status || json_array_size(errors) > 0 || json_array_size(conflicts) > 0)
+		outcome_refused(change, status, errors, conflicts);
 	else if (drop_unchanged(st) == 0)
 		outcome_unchanged(st, change);
 	else if (change->dry_run)
@@ -224,6 +239,7 @@ void stage_add(struct stage *st, struct change *change)
 out:
 	drop_mine(st);
 	json_decref(errors);
+	json_decref(conflicts);
 }
 
 /* ------------------------------------------------------------------ the batch */
@@ -264,13 +280,15 @@ static void reset(struct stage *st)
 		st->parameters = *config_writer_parameters(st->segment);
 }
 
-/* A batch that fails gives back the ids it took. */
-static void return_ids(struct stage *st)
+/* A batch that fails gives back the ids it took, and the links that it swapped. */
+static void give_back(struct stage *st)
 {
-	for (size_t k = 0; k < KIND_COUNT; k++)
+	for (size_t k = KIND_PARAMETERS + 1; k < KIND_COUNT; k++)
 		for (size_t i = 0; i < st->batch[k].count; i++) {
-			const struct object *object = st->batch[k].v[i];
-			if (k != KIND_PARAMETERS && !model_find(st->model, (enum kind_id)k, object->name))
+			struct object *object = st->batch[k].v[i];
+			const struct object *old = model_find(st->model, (enum kind_id)k, object->name);
+			rule_links_back(st, object, old);
+			if (!old)
 				model_return_id(st->model, (enum kind_id)k, object->id);
 		}
 }
@@ -304,7 +322,7 @@ int stage_commit(struct stage *st)
 		store_rollback(st->store);
 		if (st->segment_open)
 			config_abandon(st->segment);
-		return_ids(st);
+		give_back(st);
 		reset(st);
 		return error;
 	}

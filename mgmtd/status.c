@@ -1,11 +1,14 @@
 #include "mgmtd/status.h"
 
+#include "mgmtd/render.h"
+
 #include <inttypes.h>
 #include <string.h>
 
-void status_tame(struct registration_status *s)
-{
 #define END(text) ((text)[sizeof(text) - 1] = '\0')
+
+static void tame_registration(struct registration_status *s)
+{
 	END(s->detail);
 	END(s->last_phrase);
 	END(s->remote_address);
@@ -20,7 +23,6 @@ void status_tame(struct registration_status *s)
 		if (s->attempt[i].kind >= ATTEMPT_COUNT)
 			s->attempt[i].kind = 0;
 	}
-#undef END
 	if (s->attempt_count > STATUS_ATTEMPTS)
 		s->attempt_count = STATUS_ATTEMPTS;
 	if (s->state >= STATE_COUNT)
@@ -29,47 +31,44 @@ void status_tame(struct registration_status *s)
 		s->reason = REASON_NONE;
 }
 
-static void member(struct buffer *b, const char *name)
+static void tame_gateway(struct gateway_status *s)
 {
-	buffer_format(b, ",\"%s\":", name);
+	END(s->why);
+	if (s->probe >= PROBE_COUNT)
+		s->probe = PROBE_UNKNOWN;
+	if (s->code_count > STATUS_CODES)
+		s->code_count = STATUS_CODES;
 }
 
-static void text(struct buffer *b, const char *name, const char *value)
+static void tame_call(struct call_status *s)
 {
-	member(b, name);
-	buffer_json_or_null(b, value);
+	END(s->mapping_gateway);
+	END(s->routing_gateway);
+	END(s->registration);
+	END(s->caller_in);
+	END(s->callee_in);
+	END(s->caller_out);
+	END(s->routed);
+	END(s->call_id_in);
+	END(s->call_id_out);
+	if (s->phase >= CALL_PHASE_COUNT)
+		s->phase = CALL_ENDED;
 }
 
-static void moment(struct buffer *b, const char *name, uint64_t us)
+void status_tame(unsigned table, void *status)
 {
-	member(b, name);
-	buffer_json_time(b, us);
-}
-
-/* Unknown below `least`. */
-static void number(struct buffer *b, const char *name, int64_t value, int64_t least)
-{
-	member(b, name);
-	if (value < least)
-		buffer_text(b, "null");
-	else
-		buffer_format(b, "%" PRId64, value);
-}
-
-/* Thousandths of the unit with three digits; 0 = unknown. */
-static void thousandths(struct buffer *b, const char *name, uint64_t value)
-{
-	member(b, name);
-	if (value == 0)
-		buffer_text(b, "null");
-	else
-		buffer_format(b, "%" PRIu64 ".%03" PRIu64, value / 1000, value % 1000);
-}
-
-static void flag(struct buffer *b, const char *name, bool value)
-{
-	member(b, name);
-	buffer_text(b, value ? "true" : "false");
+	switch (table) {
+	case KIND_REGISTRATION:
+		tame_registration(status);
+		break;
+	case KIND_ROUTING_GATEWAY:
+	case KIND_MAPPING_GATEWAY:
+		tame_gateway(status);
+		break;
+	case STATUS_CALL:
+		tame_call(status);
+		break;
+	}
 }
 
 static void render_nothing(struct buffer *b, bool stale)
@@ -80,10 +79,10 @@ static void render_nothing(struct buffer *b, bool stale)
 	                                     "next_attempt_at", "retry_after", "attempts", "failures", "consecutive_failures",
 	                                     "attempts_last_hour", "rtt_ms" };
 	for (size_t i = 0; i < sizeof before / sizeof before[0]; i++)
-		buffer_format(b, ",\"%s\":null", before[i]);
-	flag(b, "stale", stale);
+		render_null(b, before[i]);
+	render_flag(b, "stale", stale);
 	for (size_t i = 0; i < sizeof after / sizeof after[0]; i++)
-		buffer_format(b, ",\"%s\":null", after[i]);
+		render_null(b, after[i]);
 	buffer_text(b, ",\"nat\":{\"detected\":null,\"local\":null,\"public\":null}");
 }
 
@@ -91,8 +90,8 @@ static void render_nat(struct buffer *b, const struct registration_status *s)
 {
 	/* Whether there is NAT is known once an answer showed us our public address. */
 	buffer_format(b, ",\"nat\":{\"detected\":%s", !s->nat_public[0] ? "null" : s->nat_detected ? "true" : "false");
-	text(b, "local", s->nat_local);
-	text(b, "public", s->nat_public);
+	render_text(b, "local", s->nat_local);
+	render_text(b, "public", s->nat_public);
 	buffer_text(b, "}");
 }
 
@@ -101,30 +100,30 @@ void status_render(struct buffer *b, const char *name, uint64_t incarnation, con
 	buffer_text(b, "{\"name\":");
 	buffer_json(b, name, strlen(name));
 	if (s) {
-		text(b, "state", status_state_words[s->state]);
-		text(b, "reason", status_reason_words[s->reason]);
-		text(b, "detail", s->detail);
-		moment(b, "since", s->since);
-		flag(b, "stale", stale);
-		flag(b, "refreshing", s->refreshing);
-		number(b, "last_code", s->last_code, 1);
-		text(b, "last_phrase", s->last_phrase);
-		text(b, "remote_address", s->remote_address);
-		text(b, "contact", s->contact);
-		text(b, "call_id", s->call_id);
-		text(b, "listener", s->listener);
-		number(b, "requested_expiry", s->requested_expiry, 0);
-		number(b, "granted_expiry", s->granted_expiry, 0);
-		number(b, "raised_to", s->raised_to, 0);
-		moment(b, "registered_at", s->registered_at);
-		moment(b, "binding_expires_at", s->binding_expires_at);
-		moment(b, "next_attempt_at", s->next_attempt_at);
-		number(b, "retry_after", s->retry_after, 0);
-		number(b, "attempts", (int64_t)s->attempts, 0);
-		number(b, "failures", (int64_t)s->failures, 0);
-		number(b, "consecutive_failures", s->consecutive_failures, 0);
-		number(b, "attempts_last_hour", s->attempts_last_hour, 0);
-		thousandths(b, "rtt_ms", s->rtt_us);
+		render_text(b, "state", status_state_words[s->state]);
+		render_text(b, "reason", status_reason_words[s->reason]);
+		render_text(b, "detail", s->detail);
+		render_time(b, "since", s->since);
+		render_flag(b, "stale", stale);
+		render_flag(b, "refreshing", s->refreshing);
+		render_number(b, "last_code", s->last_code, 1);
+		render_text(b, "last_phrase", s->last_phrase);
+		render_text(b, "remote_address", s->remote_address);
+		render_text(b, "contact", s->contact);
+		render_text(b, "call_id", s->call_id);
+		render_text(b, "listener", s->listener);
+		render_number(b, "requested_expiry", s->requested_expiry, 0);
+		render_number(b, "granted_expiry", s->granted_expiry, 0);
+		render_number(b, "raised_to", s->raised_to, 0);
+		render_time(b, "registered_at", s->registered_at);
+		render_time(b, "binding_expires_at", s->binding_expires_at);
+		render_time(b, "next_attempt_at", s->next_attempt_at);
+		render_number(b, "retry_after", s->retry_after, 0);
+		render_number(b, "attempts", (int64_t)s->attempts, 0);
+		render_number(b, "failures", (int64_t)s->failures, 0);
+		render_number(b, "consecutive_failures", s->consecutive_failures, 0);
+		render_number(b, "attempts_last_hour", s->attempts_last_hour, 0);
+		render_thousandths(b, "rtt_ms", s->rtt_us);
 		render_nat(b, s);
 	} else {
 		render_nothing(b, stale);
@@ -136,15 +135,15 @@ static void render_attempt(struct buffer *b, const struct registration_attempt *
 {
 	buffer_text(b, "{\"at\":");
 	buffer_json_time(b, a->at);
-	text(b, "kind", status_attempt_words[a->kind]);
-	text(b, "target", a->target);
-	number(b, "code", a->code, 1);
-	text(b, "phrase", a->phrase);
-	thousandths(b, "rtt_ms", a->rtt_us);
-	number(b, "requested_expiry", a->requested_expiry, 0);
-	number(b, "granted_expiry", a->granted_expiry, 0);
-	thousandths(b, "since_previous_s", a->since_previous_us / 1000);
-	thousandths(b, "planned_s", a->planned_us / 1000);
+	render_text(b, "kind", status_attempt_words[a->kind]);
+	render_text(b, "target", a->target);
+	render_number(b, "code", a->code, 1);
+	render_text(b, "phrase", a->phrase);
+	render_thousandths(b, "rtt_ms", a->rtt_us);
+	render_number(b, "requested_expiry", a->requested_expiry, 0);
+	render_number(b, "granted_expiry", a->granted_expiry, 0);
+	render_thousandths(b, "since_previous_s", a->since_previous_us / 1000);
+	render_thousandths(b, "planned_s", a->planned_us / 1000);
 	buffer_text(b, "}");
 }
 

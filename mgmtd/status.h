@@ -13,7 +13,7 @@ void status_render(struct buffer *b, const char *name, uint64_t incarnation, con
 /* Its attempts, newest first, as a JSON array. */
 void status_render_attempts(struct buffer *b, const struct registration_status *status);
 
-/* Makes what was read from shared memory safe to look at: texts end, indices are in range. */
-void status_tame(struct registration_status *status);
+/* Makes a record of that table as it was read from shared memory safe to look at: texts end, indices are in range. */
+void status_tame(unsigned table, void *status);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "mgmtd/revision.h"
 #include "mgmtd/secret.h"
+#include "mgmtd/store_database.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -52,8 +53,7 @@ static const char *const sql[SQL_COUNT] = {
 	[SQL_REVISION] = "SELECT record, hash, prev_hash FROM revisions WHERE revision = ?1",
 };
 
-struct migration { const char *name, *text; };
-static const struct migration migrations[] = {
+static const struct store_migration migrations[] = {
 #include "gen/migrations.inc"
 };
 #define MIGRATIONS (int)(sizeof migrations / sizeof migrations[0])
@@ -81,17 +81,6 @@ void store_close(struct store *s)
 	free(s);
 }
 
-static int store_errno(int code)
-{
-	switch (code & 0xff) {
-	case SQLITE_OK: case SQLITE_DONE: case SQLITE_ROW:	return 0;
-	case SQLITE_FULL:					return ENOSPC;
-	case SQLITE_READONLY: case SQLITE_CANTOPEN: case SQLITE_PERM: return EROFS;
-	case SQLITE_BUSY: case SQLITE_LOCKED:			return EBUSY;
-	default:						return EIO;
-	}
-}
-
 const char *store_explain(int error)
 {
 	switch (error) {
@@ -109,87 +98,13 @@ const char *store_fault(struct store *s)
 
 /* ------------------------------------------------------------------ opening */
 
-static int refuse(struct shm_why *why, sqlite3 *db, const char *path, int code)
-{
-	snprintf(why->text, sizeof why->text, "%s: %s", path, db ? sqlite3_errmsg(db) : sqlite3_errstr(code));
-	return store_errno(code) ? store_errno(code) : EIO;
-}
-
-static int user_version(sqlite3 *db, int *version)
-{
-	sqlite3_stmt *statement;
-	int code = sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &statement, NULL);
-
-	if (code == SQLITE_OK && (code = sqlite3_step(statement)) == SQLITE_ROW)
-		*version = sqlite3_column_int(statement, 0);
-	sqlite3_finalize(statement);
-	return code == SQLITE_ROW ? SQLITE_OK : code;
-}
-
-/* The file as it was before migration N, beside it; one left by an interrupted start is replaced. */
-static int copy_before(sqlite3 *db, const char *path, int version, struct shm_why *why)
-{
-	char copy[4200], *statement;
-
-	snprintf(copy, sizeof copy, "%s.before-%d", path, version + 1);
-	if (unlink(copy) != 0 && errno != ENOENT) {
-		snprintf(why->text, sizeof why->text, "%s: %s", copy, strerror(errno));
-		return EIO;
-	}
-	if (!(statement = sqlite3_mprintf("VACUUM INTO %Q", copy)))
-		return ENOMEM;
-	int code = sqlite3_exec(db, statement, NULL, NULL, NULL);
-	sqlite3_free(statement);
-	return code == SQLITE_OK ? 0 : refuse(why, db, copy, code);
-}
-
-static int migrate(sqlite3 *db, const char *path, struct shm_why *why)
-{
-	int version = 0, code = user_version(db, &version), error;
-	char bump[64];
-
-	if (code != SQLITE_OK)
-		return refuse(why, db, path, code);
-	if (version > MIGRATIONS) {
-		snprintf(why->text, sizeof why->text, "%s: made by a newer mgmtd (database version %d, this program knows %d)",
-		         path, version, MIGRATIONS);
-		return EPROTO;
-	}
-	if (version == MIGRATIONS)
-		return 0;
-	if (version > 0 && (error = copy_before(db, path, version, why)))
-		return error;
-	code = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
-	for (int i = version; code == SQLITE_OK && i < MIGRATIONS; i++)
-		code = sqlite3_exec(db, migrations[i].text, NULL, NULL, NULL);
-	snprintf(bump, sizeof bump, "PRAGMA user_version = %d; COMMIT", MIGRATIONS);
-	if (code == SQLITE_OK)
-		code = sqlite3_exec(db, bump, NULL, NULL, NULL);
-	if (code == SQLITE_OK)
-		return 0;
-	error = refuse(why, db, path, code);
-	sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
-	return error;
-}
-
-static int open_connection(sqlite3 **db, const char *path, int flags, const char *pragmas, struct shm_why *why)
-{
-	int code = sqlite3_open_v2(path, db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
-
-	if (code == SQLITE_OK) {
-		sqlite3_busy_timeout(*db, 1000);
-		code = sqlite3_exec(*db, pragmas, NULL, NULL, NULL);
-	}
-	return code == SQLITE_OK ? 0 : refuse(why, *db, path, code);
-}
-
 static int prepare(struct store *s, const char *path, struct shm_why *why)
 {
 	for (int i = 0; i < SQL_COUNT; i++) {
 		sqlite3 *db = i < SQL_WRITER_COUNT ? s->writer : i < SQL_READER_COUNT ? s->reader : s->history;
 		int code = sqlite3_prepare_v3(db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &s->statements[i], NULL);
 		if (code != SQLITE_OK)
-			return refuse(why, db, path, code);
+			return store_failed(why, db, path, code);
 	}
 	return 0;
 }
@@ -214,14 +129,14 @@ int store_open(struct store **out, const char *state, bool *fresh, struct shm_wh
 	*fresh = stat(path, &st) != 0 || st.st_size == 0;
 	/* SQLite's own default mode follows the umask; the directory is 0700, the files should not depend on that. */
 	mode_t old = umask(077);
-	error = open_connection(&s->writer, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
-	                        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 8000", why);
+	error = store_connect(&s->writer, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+	                      "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 8000", why);
 	if (!error)
-		error = migrate(s->writer, path, why);
+		error = store_migrate(s->writer, path, migrations, MIGRATIONS, why);
 	if (!error)
-		error = open_connection(&s->reader, path, SQLITE_OPEN_READONLY, "PRAGMA query_only = ON", why);
+		error = store_connect(&s->reader, path, SQLITE_OPEN_READONLY, "PRAGMA query_only = ON", why);
 	if (!error)
-		error = open_connection(&s->history, path, SQLITE_OPEN_READONLY, "PRAGMA query_only = ON", why);
+		error = store_connect(&s->history, path, SQLITE_OPEN_READONLY, "PRAGMA query_only = ON", why);
 	umask(old);
 	if (!error)
 		error = prepare(s, path, why);
@@ -237,9 +152,7 @@ int store_open(struct store **out, const char *state, bool *fresh, struct shm_wh
 
 static int run(struct store *s, enum statement which)
 {
-	int code = sqlite3_step(s->statements[which]);
-	sqlite3_reset(s->statements[which]);
-	return code == SQLITE_DONE ? 0 : store_errno(code) ? store_errno(code) : EIO;
+	return store_step(s->statements[which]);
 }
 
 static void bind_text(struct store *s, enum statement which, int column, const char *text)

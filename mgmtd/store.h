@@ -1,6 +1,6 @@
 /*
- * The database: the only file with SQL.  One connection belongs to the writer thread; two others, read-only, serve users and history
- * to every other thread (each guarded by a mutex inside).
+ * The configuration's database, <state>/tandem.db.  Only store*.c have SQL.  One connection belongs to the writer thread; two
+ * others, read-only, serve users and history to every other thread (each guarded by a mutex inside).
  *
  * Errors of all functions here: 0, or ENOENT no such row, ENOSPC disk full, EROFS read-only, EBUSY locked by another
  * program, EPROTO the database is newer than this program, EIO anything else of SQLite's.

@@ -6,10 +6,11 @@
 #include "mgmtd/problem.h"
 #include "mgmtd/resource.h"
 #include "mgmtd/status.h"
+#include "mgmtd/trace_filter.h"
+#include "mgmtd/trace_tell.h"
 #include "mgmtd/watch.h"
 #include "mgmtd/worker.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stddef.h>
@@ -17,34 +18,39 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MESSAGE_MAX (128u << 10)	/* the switch takes no greater one */
-#define CALL_ID_MAX 256
+enum trace_form { TRACE_JSON, TRACE_TEXT, TRACE_PCAP };
+static const char *const types[] = { "application/json", "text/plain", "application/vnd.tcpdump.pcap" };
 
 struct trace {
 	struct job job;
 	struct request *request;
 	/* asked */
-	char call_id[CALL_ID_MAX + 1];		/* "" = any */
-	uint64_t since;				/* us */
+	struct trace_filter filter;
 	uint64_t after;				/* sequence number of the cursor */
 	bool forward;				/* from the oldest on, not the newest only */
-	bool as_text;
+	enum trace_form form;
 	size_t limit;
 	/* found: the last `limit` matches, in turn, or in `forward` the first */
 	uint64_t *found;
 	size_t count;
 	bool more;
 	/* at work */
+	struct status_reader *reader;
 	char *message;
 	struct trace_header header;
+	size_t len;				/* bytes of message */
+	char call_id[TRACE_CALL_ID_MAX + 1];	/* its own */
 	struct buffer out, masked;
+	struct pcap pcap;
 	/* the registration that the last Call-ID belongs to */
-	char known_call_id[CALL_ID_MAX + 1], known_name[SCHEMA_NAME_MAX + 1];
+	char known_call_id[TRACE_CALL_ID_MAX + 1], known_name[SCHEMA_NAME_MAX + 1];
 };
 
 static void trace_free(void *work)
 {
 	struct trace *t = work;
+	trace_filter_free(&t->filter);
+	pcap_end(&t->pcap);
 	free(t->found);
 	free(t->message);
 	buffer_free(&t->out);
@@ -52,66 +58,33 @@ static void trace_free(void *work)
 	free(t);
 }
 
-static size_t message_length(const struct trace *t)
+/* ------------------------------------------------------------------ reading; on the reader thread */
+
+void trace_call_id(char call_id[TRACE_CALL_ID_MAX + 1], const char *message, size_t len)
 {
-	return t->header.length < MESSAGE_MAX ? t->header.length : MESSAGE_MAX;
+	size_t n = 0;
+	const char *value = message_header(message, len, "Call-ID", "i", &n);
+	snprintf(call_id, TRACE_CALL_ID_MAX + 1, "%.*s", (int)n, value ? value : "");
 }
 
-static void call_id_of(const struct trace *t, char call_id[CALL_ID_MAX + 1])
+/* The next one after *cursor; false: no more. */
+static bool next_message(struct trace *t, uint64_t *cursor)
 {
-	size_t len = 0;
-	const char *value = message_header(t->message, message_length(t), "Call-ID", "i", &len);
-	snprintf(call_id, CALL_ID_MAX + 1, "%.*s", (int)len, value ? value : "");
-}
-
-/* ------------------------------------------------------------------ finding */
-
-static bool matches(const struct trace *t)
-{
-	char call_id[CALL_ID_MAX + 1];
-	if (t->header.at < t->since)
+	uint64_t lost;
+	int e;
+	do
+		e = status_next_trace(t->reader, cursor, &t->header, t->message, TRACE_MESSAGE_MAX, &lost);
+	while (e == EOVERFLOW);
+	if (e)
 		return false;
-	if (!t->call_id[0])
-		return true;
-	call_id_of(t, call_id);
-	return strcmp(call_id, t->call_id) == 0;
-}
-
-static void find(struct status_reader *reader, struct trace *t)
-{
-	uint64_t cursor = t->after, lost;
-	for (;;) {
-		int e = status_next_trace(reader, &cursor, &t->header, t->message, MESSAGE_MAX, &lost);
-		if (e == EOVERFLOW)
-			continue;
-		if (e)
-			return;
-		if (!matches(t))
-			continue;
-		if (t->forward && t->count == t->limit) {
-			t->more = true;
-			return;
-		}
-		t->found[t->count++ % t->limit] = t->header.sequence;
-	}
-}
-
-/* ------------------------------------------------------------------ telling */
-
-static void address_text(char *text, size_t size, const struct sockaddr_in6 *address)
-{
-	char host[INET6_ADDRSTRLEN] = "";
-	if (IN6_IS_ADDR_V4MAPPED(&address->sin6_addr)) {
-		inet_ntop(AF_INET, &address->sin6_addr.s6_addr[12], host, sizeof host);
-		snprintf(text, size, "%s:%u", host, ntohs(address->sin6_port));
-	} else {
-		inet_ntop(AF_INET6, &address->sin6_addr, host, sizeof host);
-		snprintf(text, size, "[%s]:%u", host, ntohs(address->sin6_port));
-	}
+	t->len = status_trace_kept(t->reader, t->header.length);
+	t->len = t->len < TRACE_MESSAGE_MAX ? t->len : TRACE_MESSAGE_MAX;
+	trace_call_id(t->call_id, t->message, t->len);
+	return true;
 }
 
 /* The registration whose Call-ID this is, "" = none. */
-static const char *registration_of(struct status_reader *reader, struct trace *t, const char *call_id)
+static const char *registration_of(struct trace *t, const char *call_id)
 {
 	struct model *model = t->request->daemon->model;
 	struct registration_status status;
@@ -120,9 +93,9 @@ static const char *registration_of(struct status_reader *reader, struct trace *t
 		return call_id[0] ? t->known_name : "";
 	snprintf(t->known_call_id, sizeof t->known_call_id, "%s", call_id);
 	t->known_name[0] = '\0';
-	if (message_record_id(&id, call_id) != 0 || status_get(reader, KIND_REGISTRATION, id, &status) != 0)
+	if (message_record_id(&id, call_id) != 0 || status_get(t->reader, KIND_REGISTRATION, id, &status) != 0)
 		return "";
-	status_tame(&status);
+	status_tame(KIND_REGISTRATION, &status);
 	if (strcmp(status.call_id, call_id) != 0)
 		return "";
 	model_lock(model);
@@ -133,108 +106,103 @@ static const char *registration_of(struct status_reader *reader, struct trace *t
 	return t->known_name;
 }
 
-struct item { char local[64], remote[64], call_id[CALL_ID_MAX + 1], summary[256]; const char *registration, *direction, *transport; };
-
-static void describe(struct status_reader *reader, struct trace *t, struct item *item)
+static bool is_of_registration(void *arg, const char *call_id)
 {
-	static const char *const transports[] = { "udp", "tcp", "tls" };
-	address_text(item->local, sizeof item->local, &t->header.local);
-	address_text(item->remote, sizeof item->remote, &t->header.remote);
-	call_id_of(t, item->call_id);
-	message_summary(item->summary, sizeof item->summary, t->message, message_length(t));
-	item->registration = registration_of(reader, t, item->call_id);
-	item->direction = t->header.direction == TRACE_OUT ? "out" : "in";
-	item->transport = t->header.transport <= TRACE_TLS ? transports[t->header.transport] : "";
+	return registration_of(arg, call_id)[0] != '\0';
+}
+
+static struct trace_seen seen_of(const struct trace *t)
+{
+	return (struct trace_seen){ &t->header, t->message, t->len, t->call_id };
+}
+
+static void find(struct trace *t)
+{
+	for (uint64_t cursor = 0; t->filter.learn && next_message(t, &cursor);) {
+		struct trace_seen seen = seen_of(t);
+		trace_filter_learn(&t->filter, &seen);
+	}
+	for (uint64_t cursor = t->after; next_message(t, &cursor);) {
+		struct trace_seen seen = seen_of(t);
+		if (!trace_filter_passes(&t->filter, &seen, is_of_registration, t))
+			continue;
+		if (t->forward && t->count == t->limit) {
+			t->more = true;
+			return;
+		}
+		t->found[t->count++ % t->limit] = t->header.sequence;
+	}
+}
+
+static void tell_one(struct trace *t)
+{
+	struct trace_item item = { .header = &t->header, .call_id = t->call_id, .registration = registration_of(t, t->call_id) };
 	t->masked.len = 0;
-	message_masked(&t->masked, t->message, message_length(t));
-}
-
-static void tell_json(struct trace *t, const struct item *item)
-{
-	struct buffer *b = &t->out;
-	buffer_format(b, "%s{\"seq\":%" PRIu64 ",\"at\":", b->text[b->len - 1] == '[' ? "" : ",", t->header.sequence);
-	buffer_json_time(b, t->header.at);
-	buffer_format(b, ",\"direction\":\"%s\",\"transport\":\"%s\",\"local\":\"%s\",\"remote\":\"%s\",\"registration\":",
-	              item->direction, item->transport, item->local, item->remote);
-	buffer_json_or_null(b, item->registration);
-	buffer_text(b, ",\"call_id\":");
-	buffer_json_or_null(b, item->call_id);
-	buffer_text(b, ",\"summary\":");
-	buffer_json(b, item->summary, strlen(item->summary));
-	buffer_text(b, ",\"message\":");
-	buffer_json(b, t->masked.text ? t->masked.text : "", t->masked.len);
-	buffer_text(b, "}");
-}
-
-/* Bytes that could steer a terminal are shown as '?'. */
-static void append_printable(struct buffer *b, const char *text, size_t len)
-{
-	size_t begin = b->len;
-	buffer_append(b, text, len);
-	for (size_t i = begin; !b->failed && i < b->len; i++) {
-		unsigned char c = (unsigned char)b->text[i];
-		if ((c < 0x20 && c != '\n' && c != '\t') || c == 0x7f)
-			b->text[i] = c == '\r' ? ' ' : '?';
+	message_masked(&t->masked, t->message, t->len);
+	message_summary(item.summary, sizeof item.summary, t->message, t->len);
+	item.message = t->masked.text ? t->masked.text : "";
+	item.len = t->masked.len;
+	item.missing = t->header.length > t->len ? t->header.length - t->len : 0;
+	if (t->form == TRACE_PCAP) {
+		trace_tell_packet(&t->pcap, &item);
+	} else if (t->form == TRACE_TEXT) {
+		trace_tell_text(&t->out, &item);
+	} else {
+		if (t->out.len && t->out.text[t->out.len - 1] != '[')
+			buffer_text(&t->out, ",");
+		trace_tell_json(&t->out, &item);
 	}
 }
 
-static void tell_text(struct trace *t, const struct item *item)
-{
-	char at[25];
-	struct buffer *b = &t->out;
-	time_text(at, t->header.at);
-	buffer_format(b, "%s  %s  %s  %s %s %s", at, item->direction, item->transport, item->local,
-	              t->header.direction == TRACE_OUT ? "->" : "<-", item->remote);
-	if (item->registration[0])
-		buffer_format(b, "  registration %s", item->registration);
-	buffer_text(b, "\n\n");
-	/* Line ends of the wire are CR LF; people's are LF. */
-	for (size_t i = 0; i < t->masked.len;) {
-		const char *line = t->masked.text + i, *end = memchr(line, '\n', t->masked.len - i);
-		size_t n = end ? (size_t)(end - line) : t->masked.len - i;
-		append_printable(b, line, n > 0 && line[n - 1] == '\r' ? n - 1 : n);
-		buffer_text(b, "\n");
-		i += n + (end != NULL);
-	}
-	buffer_text(b, "\n");
-}
-
-static void tell(struct status_reader *reader, struct trace *t)
+static void tell(struct trace *t)
 {
 	size_t first = t->count > t->limit ? t->count - t->limit : 0;
 	for (size_t i = first; i < t->count; i++) {
-		struct item item;
-		uint64_t lost, cursor = t->found[i % t->limit] - 1;
-		if (status_next_trace(reader, &cursor, &t->header, t->message, MESSAGE_MAX, &lost) != 0 ||
-		    t->header.sequence != t->found[i % t->limit])
-			continue;	/* overwritten meanwhile */
-		describe(reader, t, &item);
-		if (t->as_text)
-			tell_text(t, &item);
-		else
-			tell_json(t, &item);
+		uint64_t cursor = t->found[i % t->limit] - 1;
+		/* Another one: it was overwritten meanwhile. */
+		if (next_message(t, &cursor) && t->header.sequence == t->found[i % t->limit])
+			tell_one(t);
 	}
 }
 
 static void read_ring(struct status_reader *reader, void *arg)
 {
 	struct trace *t = arg;
-	find(reader, t);
-	tell(reader, t);
+	t->reader = reader;
+	if (t->filter.gateway[0])
+		trace_filter_prepare(&t->filter, t->request->daemon, reader);
+	find(t);
+	tell(t);
 }
 
 static void read_trace(struct job *job, bool cancelled)
 {
 	struct trace *t = (struct trace *)((char *)job - offsetof(struct trace, job));
 	int e = cancelled ? ECANCELED : 0;
-	if (!t->as_text)
+	if (t->form == TRACE_JSON)
 		buffer_text(&t->out, "{\"items\":[");
+	else if (t->form == TRACE_PCAP)
+		pcap_begin(&t->pcap, &t->out);
 	if (!e && !t->out.failed)
 		core_with_status(watch_core(t->request->daemon->watch), read_ring, t);
-	if (!e && t->out.failed)
+	if (!e && (t->out.failed || t->masked.failed))
 		e = ENOMEM;
 	t->request->error = e;
 	request_wake(t->request);
+}
+
+/* ------------------------------------------------------------------ answering */
+
+static void end_json(struct request *r, struct trace *t)
+{
+	model_lock(r->daemon->model);
+	uint64_t revision = model_revision(r->daemon->model);
+	model_unlock(r->daemon->model);
+	if (t->more)
+		buffer_format(&t->out, "],\"next\":\"m%" PRIu64 "\"", t->found[t->limit - 1]);
+	else
+		buffer_text(&t->out, "],\"next\":null");
+	buffer_format(&t->out, ",\"revision\":%" PRIu64 "}", revision);
 }
 
 static void answer_trace(struct request *r)
@@ -248,91 +216,99 @@ static void answer_trace(struct request *r)
 		answer_problem(r, 503, NULL, NULL, r->error == EAGAIN ? "too many readers wait already; try again" : "mgmtd is stopping");
 		return;
 	}
-	if (t->as_text) {
-		if (!t->out.text)
-			answer_static(r, 200, "text/plain; charset=utf-8", "", 0);
-		else
-			answer_buffer(r, 200, "text/plain; charset=utf-8", &t->out);
-		return;
-	}
-	model_lock(r->daemon->model);
-	uint64_t revision = model_revision(r->daemon->model);
-	model_unlock(r->daemon->model);
-	if (t->more)
-		buffer_format(&t->out, "],\"next\":\"m%" PRIu64 "\"", t->found[t->limit - 1]);
+	const char *type = t->form == TRACE_TEXT ? "text/plain; charset=utf-8" : types[t->form];
+	if (t->form == TRACE_JSON)
+		end_json(r, t);
+	if (!t->out.text)
+		answer_static(r, 200, type, "", 0);
 	else
-		buffer_text(&t->out, "],\"next\":null");
-	buffer_format(&t->out, ",\"revision\":%" PRIu64 "}", revision);
-	answer_buffer(r, 200, "application/json", &t->out);
+		answer_buffer(r, 200, type, &t->out);
+	if (t->form == TRACE_PCAP)
+		answer_header(r, "Content-Disposition", "attachment; filename=\"tandem.pcap\"");
 }
 
 /* ------------------------------------------------------------------ asking */
 
-/* text/plain when it is named before JSON; JSON when nothing is said.  ENOTSUP: neither is wanted. */
-static int choose(bool *as_text, const char *accept)
+/* What is named first among those there are; JSON when nothing is said.  ENOTSUP: none is wanted. */
+static int choose(enum trace_form *form, const char *accept)
 {
-	const char *plain = accept ? strstr(accept, "text/plain") : NULL;
-	const char *json = accept ? strstr(accept, "application/json") : NULL;
-	*as_text = plain && (!json || plain < json);
-	if (!accept || !accept[0] || plain || json || strstr(accept, "*/*") || strstr(accept, "application/*"))
+	const char *first = NULL;
+	*form = TRACE_JSON;
+	if (!accept || !accept[0])
 		return 0;
-	*as_text = true;
+	for (int i = TRACE_JSON; i <= TRACE_PCAP; i++) {
+		const char *at = strstr(accept, types[i]);
+		if (at && (!first || at < first)) {
+			first = at;
+			*form = (enum trace_form)i;
+		}
+	}
+	if (first || strstr(accept, "*/*") || strstr(accept, "application/*"))
+		return 0;
+	*form = TRACE_TEXT;
 	return strstr(accept, "text/*") ? 0 : ENOTSUP;
+}
+
+/* Answers that there is no such object. */
+static void refuse_name(struct request *r, enum query_id query, const char *what, const char *name)
+{
+	json_t *errors = json_array();
+	json_t *v = problem_violation(errors, "", NULL, "unknown_reference", "there is no %s \"%s\"", what, name);
+	json_object_set_new(v, "parameter", json_string(query_parameters[query].name));
+	answer_problem(r, 422, NULL, errors, "there is no %s \"%s\"", what, name);
 }
 
 /* False: there is no such registration, and that was answered. */
 static bool take_registration(struct request *r, struct trace *t, const char *name)
 {
-	struct model *model = r->daemon->model;
 	struct registration_status status;
-	uint32_t id = 0;
-	uint64_t incarnation = 0;
-	model_lock(model);
-	const struct object *object = model_find(model, KIND_REGISTRATION, name);
-	if (object) {
-		id = object->id;
-		incarnation = object->incarnation;
-	}
-	model_unlock(model);
-	if (!object) {
-		json_t *errors = json_array();
-		json_t *v = problem_violation(errors, "", NULL, "unknown_reference", "there is no registration \"%s\"", name);
-		json_object_set_new(v, "parameter", json_string("registration"));
-		answer_problem(r, 422, NULL, errors, "there is no registration \"%s\"", name);
+	struct subject subject;
+	if (!subject_named(r->daemon, &subject, KIND_REGISTRATION, name)) {
+		refuse_name(r, Q_REGISTRATION, "registration", name);
 		return false;
 	}
-	bool known = core_status(watch_core(r->daemon->watch), KIND_REGISTRATION, id, &status) == 0 && status.incarnation == incarnation;
+	bool known = subject_read(r->daemon, &subject, &status).known;
 	/* A registration that has sent nothing has no Call-ID, and no message has this one. */
 	const char *call_id = known && status.call_id[0] ? status.call_id : "\r";
-	if (t->call_id[0] && strcmp(t->call_id, call_id) != 0)
+	if (t->filter.call_id[0] && strcmp(t->filter.call_id, call_id) != 0)
 		call_id = "\r";
-	snprintf(t->call_id, sizeof t->call_id, "%s", call_id);
+	snprintf(t->filter.call_id, sizeof t->filter.call_id, "%s", call_id);
 	return true;
+}
+
+static bool take_gateway(struct request *r, struct trace *t, const char *name)
+{
+	if (trace_filter_gateway(&t->filter, r->daemon, name) == 0)
+		return true;
+	refuse_name(r, Q_GATEWAY, "gateway", name);
+	return false;
 }
 
 /* False: answered, or out of memory. */
 static bool take_query(struct request *r, struct trace *t)
 {
 	const char *call_id = request_query_text(r, Q_CALL_ID), *name = request_query_text(r, Q_REGISTRATION);
-	const char *cursor = request_query_text(r, Q_CURSOR);
+	const char *cursor = request_query_text(r, Q_CURSOR), *number = request_query_text(r, Q_NUMBER);
+	const char *gateway = request_query_text(r, Q_GATEWAY);
 	char *end = NULL;
 	t->request = r;
 	t->limit = (size_t)request_query_number(r, Q_LIMIT);
-	t->since = (uint64_t)request_query_number(r, Q_SINCE);
+	t->filter.since = (uint64_t)request_query_number(r, Q_SINCE);
 	t->forward = request_query_given(r, Q_SINCE) || cursor;
-	if (choose(&t->as_text, r->head.accept.value) != 0) {
-		answer_problem(r, 406, NULL, NULL, "the trace is had as application/json or text/plain");
+	if (choose(&t->form, r->head.accept.value) != 0) {
+		answer_problem(r, 406, NULL, NULL, "the trace is had as application/json, text/plain or application/vnd.tcpdump.pcap");
 		return false;
 	}
 	if (cursor && (cursor[0] != 'm' || cursor[1] < '0' || cursor[1] > '9' || (t->after = strtoull(cursor + 1, &end, 10), *end))) {
 		cursor_refuse(r);
 		return false;
 	}
-	snprintf(t->call_id, sizeof t->call_id, "%s", call_id ? call_id : "");
-	if (name && !take_registration(r, t, name))
+	snprintf(t->filter.call_id, sizeof t->filter.call_id, "%s", call_id ? call_id : "");
+	snprintf(t->filter.number, sizeof t->filter.number, "%s", number ? number : "");
+	if ((name && !take_registration(r, t, name)) || (gateway && !take_gateway(r, t, gateway)))
 		return false;
 	t->found = calloc(t->limit, sizeof *t->found);
-	t->message = malloc(MESSAGE_MAX);
+	t->message = malloc(TRACE_MESSAGE_MAX);
 	return t->found && t->message;
 }
 

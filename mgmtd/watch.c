@@ -1,7 +1,7 @@
 #include "mgmtd/watch.h"
 
 #include "mgmtd/log.h"
-#include "mgmtd/status.h"
+#include "mgmtd/news.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -33,8 +33,10 @@ struct watch {
 	struct published published[PUBLISHED_HELD];	/* in turn */
 	size_t published_count;
 	/* the thread's own */
+	struct news news;
 	uint64_t event_cursor;
 	int64_t next_tick_ms;
+	struct control_packet packet;	/* received last */
 };
 
 struct core *watch_core(struct watch *w)
@@ -131,35 +133,6 @@ uint64_t watch_applied_revision(struct watch *w)
 
 /* ------------------------------------------------------------------ what the switch tells */
 
-static void publish_registration(struct watch *w, const struct status_event *event)
-{
-	struct registration_status status;
-	char name[SCHEMA_NAME_MAX + 1] = "";
-	struct buffer text = { 0 };
-	model_lock(w->model);
-	const struct object *object = model_find_id(w->model, KIND_REGISTRATION, event->id);
-	if (object && object->incarnation == event->incarnation)
-		memcpy(name, object->name, sizeof name);
-	model_unlock(w->model);
-	if (!name[0] || event->to >= STATE_COUNT || event->reason >= REASON_COUNT)
-		return;	/* deleted meanwhile; the revision told */
-	int e = core_status(w->core, KIND_REGISTRATION, event->id, &status);
-	if (e || status.incarnation != event->incarnation)
-		return;
-	/* The record may be further on already: the listener is to see every transition, in order. */
-	if (status.state != event->to || status.since != event->at) {
-		status.state = event->to;
-		status.reason = event->reason;
-		status.since = event->at;
-		status.last_code = event->code;
-		status.refreshing = 0;
-	}
-	status_render(&text, name, event->incarnation, &status, false);
-	if (!text.failed)
-		events_publish(w->events, "registration", text.text, text.len);
-	buffer_free(&text);
-}
-
 struct one_event { struct watch *w; struct status_event event; uint64_t lost; int e; };
 
 static void next_event(struct status_reader *reader, void *arg)
@@ -178,8 +151,8 @@ static void take_events(struct watch *w, bool tell_them)
 				events_publish_reset(w->events, "lost");
 		} else if (one.e) {
 			return;
-		} else if (tell_them && one.event.kind == KIND_REGISTRATION) {
-			publish_registration(w, &one.event);
+		} else if (tell_them) {
+			news_publish(&w->news, &one.event);
 		}
 	}
 }
@@ -213,10 +186,8 @@ static void tick(struct watch *w, bool first)
 
 static void receive(struct watch *w)
 {
-	union control_packet packet;
-	size_t size;
 	for (;;) {
-		int e = core_receive(w->core, &packet, &size);
+		int e = core_receive(w->core, &w->packet);
 		if (e == EBADMSG)
 			continue;
 		if (e == EPIPE) {
@@ -227,8 +198,8 @@ static void receive(struct watch *w)
 			return;
 		if (core_state(w->core) != CORE_UP)
 			w->next_tick_ms = 0;	/* it has begun to live */
-		if (size == sizeof packet.reply)
-			waiters_reply(&w->waiters, &packet.reply);
+		if (w->packet.type == CONTROL_REPLY)
+			waiters_reply(&w->waiters, &w->packet);
 	}
 }
 
@@ -294,6 +265,7 @@ int watch_start(struct watch *w, struct writer *writer)
 	writer_state(writer, &state);
 	atomic_store(&w->newest, state.published_generation);
 	events_set_revision(w->events, state.stored_revision);
+	w->news = (struct news){ .events = w->events, .core = w->core, .model = w->model };
 	int e = census_open(&w->census, w->model, w->core);
 	if (!e)
 		e = pthread_create(&w->thread, NULL, watch_switch, w);

@@ -2,6 +2,7 @@
 
 #include "mgmtd/answer.h"
 #include "mgmtd/change.h"
+#include "mgmtd/json_text.h"
 #include "mgmtd/watch.h"
 #include "mgmtd/writer.h"
 
@@ -37,7 +38,7 @@ static void answer_failed(struct request *r, struct change *change)
 static void answer_written_body(struct request *r, struct change *change)
 {
 	struct buffer out = { 0 };
-	char *text = json_dumps(change->body, JSON_COMPACT);
+	char *text = json_dumps(change->body, JSON_TEXT);
 	if (text) {
 		buffer_append(&out, text, strlen(text) - 1);
 		buffer_text(&out, ",\"resource\":");

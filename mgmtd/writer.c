@@ -1,5 +1,6 @@
 #include "mgmtd/writer.h"
 
+#include "mgmtd/document.h"
 #include "mgmtd/log.h"
 #include "mgmtd/problem.h"
 #include "mgmtd/segment.h"
@@ -103,7 +104,7 @@ static int load_object(void *arg, const struct object *row)
 	object->revision = row->revision;
 	memcpy(object->changed_at, row->changed_at, sizeof object->changed_at);
 	object->changed_by = strdup(row->changed_by);
-	object->document = strdup(row->document);
+	object->document = row->kind->id == KIND_PARAMETERS ? strdup(row->document) : document_complete(row->kind, row->document);
 	if (object->changed_by && object->document && model_load(w->model, object) == 0)
 		return 0;
 	object_free(object);

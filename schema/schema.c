@@ -12,9 +12,15 @@
 #define WHERE_REQUIRED WHERE_0
 #define WHERE_SECRET WHERE_0
 #define WHERE_ZERO_OFF WHERE_0
+#define WHERE_SIP WHERE_0
+#define WHERE_SIP_ZERO_INHERITS WHERE_0
+/* A default that is a list: its commas must survive as one argument. */
+#define LIST(...) [__VA_ARGS__]
+#define JSON_OF(...) JSON_OF_(__VA_ARGS__)
+#define JSON_OF_(...) #__VA_ARGS__
 #define WHERE_RECORDLESS(owner, name) UINT32_MAX, 0
 #define FIELD(name, type, min, max, fallback, options, unit, applies, group, direction, flags, inherits, title, help) \
-	{ #name, FT_##type, min, max, #fallback, options##_options, unit, applies, direction, flags, inherits, \
+	{ #name, FT_##type, min, max, JSON_OF(fallback), options##_options, unit, applies, direction, flags, inherits, \
 	  group, title, help, WHERE_##flags(OWNER, name) },
 
 #define OWNER struct sip_parameters
@@ -29,12 +35,28 @@ static const struct field registration_fields[] = {
 };
 #undef OWNER
 
+#define OWNER struct routing_gateway_record
+static const struct field routing_gateway_fields[] = {
+#include "routing_gateway.def"
+};
+#undef OWNER
+
+#define OWNER struct mapping_gateway_record
+static const struct field mapping_gateway_fields[] = {
+#include "mapping_gateway.def"
+};
+#undef OWNER
+
 #define FIELDS(table) table, sizeof(table) / sizeof(table[0])
 const struct kind schema_kinds[KIND_COUNT] = {
 	[KIND_PARAMETERS] = { KIND_PARAMETERS, "sip-parameters", "parameter", FIELDS(parameter_fields),
 	                      sizeof(struct sip_parameters) },
 	[KIND_REGISTRATION] = { KIND_REGISTRATION, "registrations", "registration", FIELDS(registration_fields),
 	                        sizeof(struct registration_record) },
+	[KIND_ROUTING_GATEWAY] = { KIND_ROUTING_GATEWAY, "routing-gateways", "routing gateway", FIELDS(routing_gateway_fields),
+	                           sizeof(struct routing_gateway_record) },
+	[KIND_MAPPING_GATEWAY] = { KIND_MAPPING_GATEWAY, "mapping-gateways", "mapping gateway", FIELDS(mapping_gateway_fields),
+	                           sizeof(struct mapping_gateway_record) },
 };
 
 const struct kind *schema_kind_by_path(const char *path)
@@ -87,7 +109,36 @@ const char *schema_type_word(enum field_type type)
 	case FT_INT:		return "int";
 	case FT_INT_OR_KEYWORD:	return "int_or_keyword";
 	case FT_ENUM:		return "enum";
+	case FT_REGISTRATION_REF:
+	case FT_MAPPING_REF:	return "reference";
+	case FT_INTERVALS:
+	case FT_CODES:		return "number_list";
+	case FT_PREFIXES:
+	case FT_SOURCES:	return "text_list";
+	case FT_REWRITES:	return "rewrite_list";
 	default:		return "text";
+	}
+}
+
+enum kind_id schema_target(enum field_type type)
+{
+	return type == FT_REGISTRATION_REF ? KIND_REGISTRATION : type == FT_MAPPING_REF ? KIND_MAPPING_GATEWAY : KIND_COUNT;
+}
+
+struct list_limits schema_list_limits(const struct field *field)
+{
+	switch (field->type) {
+	case FT_INTERVALS:
+		return (struct list_limits){ SCHEMA_INTERVALS_MIN, SCHEMA_INTERVALS_MAX, field->min, field->max };
+	case FT_CODES:
+		return (struct list_limits){ field->min, field->max, SCHEMA_CODE_MIN, SCHEMA_CODE_MAX };
+	case FT_PREFIXES:
+	case FT_REWRITES:
+		return (struct list_limits){ field->min, field->max, 0, SCHEMA_PREFIX_MAX };
+	case FT_SOURCES:
+		return (struct list_limits){ field->min, field->max, 1, SCHEMA_SOURCE_MAX };
+	default:
+		return (struct list_limits){ 0 };
 	}
 }
 

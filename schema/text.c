@@ -117,8 +117,22 @@ const char *schema_name_fault(const char *name, size_t len)
 	return NULL;
 }
 
+static const char *digits_fault(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if ((text[i] < '0' || text[i] > '9') && text[i] != '*' && text[i] != '#' && text[i] != '+')
+			return "must be of 0-9, *, # and +";
+	return NULL;
+}
+
 const char *schema_text_fault(enum field_type type, const char *text, size_t len)
 {
+	char canonical[SCHEMA_SOURCE_MAX + 1];
+
+	if (type == FT_REGISTRATION_REF || type == FT_MAPPING_REF)
+		return schema_name_fault(text, len);
+	if (type == FT_SOURCES)
+		return schema_source(canonical, text, len);
 	if (len == 0)
 		return NULL;
 	switch (type) {
@@ -126,6 +140,8 @@ const char *schema_text_fault(enum field_type type, const char *text, size_t len
 	case FT_HOST_PORT:	return host_port_fault(text, len);
 	case FT_USER:		return user_fault(text, len);
 	case FT_NAME:		return schema_name_fault(text, len);
+	case FT_PREFIXES:
+	case FT_REWRITES:	return digits_fault(text, len);
 	default:		return plain_text_fault(text, len);
 	}
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -11,7 +12,10 @@
 
 #define CONTROL_BACKLOG 16
 
-_Static_assert(sizeof(struct control_request) == 32 && sizeof(struct control_reply) == 24, "told apart by size");
+#define FIXED 40	/* bytes before the arguments or the text */
+
+_Static_assert(sizeof(struct control_request) == FIXED && sizeof(struct control_reply) == FIXED, "one size for both");
+_Static_assert(offsetof(struct control_request, length) == offsetof(struct control_reply, length), "at one place in both");
 
 static int address_of(struct sockaddr_un *address, const char *dir, struct shm_why *why)
 {
@@ -116,40 +120,81 @@ int control_connect(int *out, const char *dir)
 	return error;
 }
 
-int control_send(int fd, const void *packet, size_t size)
+static int send_parts(int fd, const struct iovec *parts, size_t count)
 {
+	struct msghdr message = { .msg_iov = (struct iovec *)(uintptr_t)parts, .msg_iovlen = count };
 	ssize_t sent;
 
 	do
-		sent = send(fd, packet, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+		sent = sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 	while (sent < 0 && errno == EINTR);
 	if (sent < 0)
 		return errno == EWOULDBLOCK ? EAGAIN : errno == ECONNRESET ? EPIPE : errno;
-	return (size_t)sent == size ? 0 : EMSGSIZE;
+	return 0;	/* a packet goes whole or not at all */
 }
 
 int control_ring(int fd)
 {
-	int error = control_send(fd, "!", 1);
+	char bell = CONTROL_DOORBELL;
+	const struct iovec part = { &bell, 1 };
+	int error = send_parts(fd, &part, 1);
 
 	return error == EAGAIN ? 0 : error;
 }
 
-int control_receive(int fd, union control_packet *packet, size_t *size)
+int control_ask(int fd, const struct control_request *request, const void *arguments, size_t length)
 {
-	union control_packet p;
+	struct control_request fixed = *request;
+	const struct iovec parts[] = { { &fixed, FIXED }, { (void *)(uintptr_t)arguments, length } };
+
+	if (length > CONTROL_ARGUMENTS_MAX)
+		return EMSGSIZE;
+	fixed.type = CONTROL_REQUEST;
+	fixed.length = (uint32_t)length;
+	return send_parts(fd, parts, 2);
+}
+
+int control_answer(int fd, const struct control_reply *reply, const void *text, size_t length)
+{
+	struct control_reply fixed = *reply;
+	const struct iovec parts[] = { { &fixed, FIXED }, { (void *)(uintptr_t)text, length } };
+
+	if (length > CONTROL_TEXT_MAX)
+		return EMSGSIZE;
+	fixed.type = CONTROL_REPLY;
+	fixed.length = (uint32_t)length;
+	return send_parts(fd, parts, 2);
+}
+
+/* Whether `got` bytes are a packet of that type, no more and no less. */
+static bool is_packet(unsigned char type, uint32_t length, size_t got)
+{
+	switch (type) {
+	case CONTROL_DOORBELL:	return got == 1;
+	case CONTROL_REQUEST:	return got >= FIXED && length == got - FIXED && length <= CONTROL_ARGUMENTS_MAX;
+	case CONTROL_REPLY:	return got >= FIXED && length == got - FIXED && length <= CONTROL_TEXT_MAX;
+	default:		return false;
+	}
+}
+
+int control_receive(int fd, struct control_packet *packet)
+{
+	struct iovec parts[] = { { &packet->request, FIXED }, { packet->bytes, CONTROL_TEXT_MAX } };
+	struct msghdr message = { .msg_iov = parts, .msg_iovlen = 2 };
 	ssize_t got;
 
+	packet->request.type = 0;
 	do
-		got = recv(fd, &p, sizeof p, MSG_DONTWAIT | MSG_TRUNC);
+		got = recvmsg(fd, &message, MSG_DONTWAIT);
 	while (got < 0 && errno == EINTR);
 	if (got < 0)
 		return errno == EWOULDBLOCK ? EAGAIN : errno == ECONNRESET ? EPIPE : errno;
 	if (got == 0)
 		return EPIPE;
-	if (got != 1 && got != sizeof p.request && got != sizeof p.reply)
+	if ((message.msg_flags & MSG_TRUNC) || !is_packet(packet->request.type, packet->request.length, (size_t)got))
 		return EBADMSG;
-	memcpy(packet, &p, (size_t)got);
-	*size = (size_t)got;
+	packet->type = (enum control_type)packet->request.type;
+	packet->length = packet->type == CONTROL_DOORBELL ? 0 : packet->request.length;
+	packet->bytes[packet->length] = '\0';
 	return 0;
 }

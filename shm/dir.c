@@ -46,7 +46,7 @@ int shm_prepare_dir(const char *dir, bool *on_tmpfs, uint64_t *free_bytes, struc
 
 	if (mkdir(dir, 0700) != 0 && errno != EEXIST) {
 		error = errno;
-		shm_why_set(why, "%s: cannot make the run directory: %s", dir, strerror(error));
+		shm_why_set(why, "%s: cannot make the directory: %s", dir, strerror(error));
 		return error;
 	}
 	if (stat(dir, &st) != 0 || statfs(dir, &fs) != 0) {

@@ -161,18 +161,26 @@ struct config_parameters {
 _Static_assert(sizeof(struct config_parameters) <= CONFIG_PAGE, "the parameters are one page");
 
 _Static_assert(KIND_REGISTRATION == 1 && KIND_COUNT - 1 <= SHM_KINDS, "record kinds follow the parameters");
-_Static_assert(sizeof(struct registration_record) % 8 == 0, "records keep the alignment of their words");
+_Static_assert(sizeof(struct registration_record) % 8 == 0 && sizeof(struct routing_gateway_record) % 8 == 0 &&
+               sizeof(struct mapping_gateway_record) % 8 == 0, "records keep the alignment of their words");
 
 /* A kind of record needs its line here; everything else follows. */
 static inline uint32_t config_record_size(enum kind_id kind)
 {
-	_Static_assert(KIND_COUNT == 2, "a new kind of record needs its size here");
-	return kind == KIND_REGISTRATION ? (uint32_t)sizeof(struct registration_record) : 0;
+	_Static_assert(KIND_COUNT == 4, "a new kind of record needs its size here");
+	switch (kind) {
+	case KIND_REGISTRATION:		return (uint32_t)sizeof(struct registration_record);
+	case KIND_ROUTING_GATEWAY:	return (uint32_t)sizeof(struct routing_gateway_record);
+	case KIND_MAPPING_GATEWAY:	return (uint32_t)sizeof(struct mapping_gateway_record);
+	default:			return 0;
+	}
 }
 
 static inline uint32_t config_per_leaf(enum kind_id kind)
 {
-	return kind == KIND_REGISTRATION ? (CONFIG_PAGE - CONFIG_PAGE_HEAD) / (uint32_t)sizeof(struct registration_record) : 1;
+	uint32_t size = config_record_size(kind);
+
+	return size ? (CONFIG_PAGE - CONFIG_PAGE_HEAD) / size : 1;
 }
 
 static inline bool config_is_record_kind(enum kind_id kind)

@@ -7,11 +7,15 @@
 const char *const status_state_words[STATE_COUNT] = { REGISTRATION_STATES(WORD) };
 const char *const status_reason_words[REASON_COUNT] = { REGISTRATION_REASONS(WORD) };
 const char *const status_attempt_words[ATTEMPT_COUNT] = { ATTEMPT_KINDS(WORD) };
+const char *const status_probe_words[PROBE_COUNT] = { PROBE_STATES(WORD) };
+const char *const status_call_phase_words[CALL_PHASE_COUNT] = { CALL_PHASES(WORD) };
 
 struct member { const char *name; uint32_t offset, size; };
 #define MEMBER(owner, name) { #owner "." #name, offsetof(struct owner, name), sizeof(((struct owner *)0)->name) }
 #define OF_STATUS(name) MEMBER(registration_status, name)
 #define OF_ATTEMPT(name) MEMBER(registration_attempt, name)
+#define OF_GATEWAY(name) MEMBER(gateway_status, name)
+#define OF_CALL(name) MEMBER(call_status, name)
 #define OF_EVENT(name) MEMBER(status_event, name)
 #define OF_TRACE(name) MEMBER(trace_header, name)
 
@@ -26,6 +30,14 @@ static const struct member members[] = {
 	OF_ATTEMPT(at), OF_ATTEMPT(since_previous_us), OF_ATTEMPT(planned_us), OF_ATTEMPT(target), OF_ATTEMPT(phrase),
 	OF_ATTEMPT(code), OF_ATTEMPT(kind), OF_ATTEMPT(done), OF_ATTEMPT(rtt_us), OF_ATTEMPT(requested_expiry),
 	OF_ATTEMPT(granted_expiry),
+	OF_GATEWAY(incarnation), OF_GATEWAY(routable), OF_GATEWAY(probe), OF_GATEWAY(probe_code), OF_GATEWAY(probe_rtt_us),
+	OF_GATEWAY(probe_at), OF_GATEWAY(probe_since), OF_GATEWAY(held_until), OF_GATEWAY(calls), OF_GATEWAY(capacity),
+	OF_GATEWAY(max_cps), OF_GATEWAY(cps), OF_GATEWAY(calls_total), OF_GATEWAY(answered_total), OF_GATEWAY(calls_last_hour),
+	OF_GATEWAY(answered_last_hour), OF_GATEWAY(ended_last_hour), OF_GATEWAY(code_count), OF_GATEWAY(seconds_last_hour),
+	OF_GATEWAY(codes), OF_GATEWAY(why),
+	OF_CALL(id), OF_CALL(setup_at), OF_CALL(ringing_at), OF_CALL(answered_at), OF_CALL(ended_at), OF_CALL(phase), OF_CALL(code),
+	OF_CALL(mapping_gateway), OF_CALL(routing_gateway), OF_CALL(registration), OF_CALL(caller_in), OF_CALL(callee_in),
+	OF_CALL(caller_out), OF_CALL(routed), OF_CALL(call_id_in), OF_CALL(call_id_out),
 	OF_EVENT(sequence), OF_EVENT(at), OF_EVENT(incarnation), OF_EVENT(id), OF_EVENT(kind), OF_EVENT(from), OF_EVENT(to),
 	OF_EVENT(reason), OF_EVENT(code), OF_EVENT(reserved),
 	OF_TRACE(sequence), OF_TRACE(at), OF_TRACE(length), OF_TRACE(direction), OF_TRACE(transport), OF_TRACE(reserved),
@@ -48,6 +60,10 @@ static uint64_t layout_hash(void)
 		hash = fnv1a(hash, &members[i].offset, 2 * sizeof(uint32_t));
 	}
 	/* The meaning of the numbers in them. */
+	for (size_t i = 0; i < PROBE_COUNT; i++)
+		hash = fnv1a(hash, status_probe_words[i], strlen(status_probe_words[i]) + 1);
+	for (size_t i = 0; i < CALL_PHASE_COUNT; i++)
+		hash = fnv1a(hash, status_call_phase_words[i], strlen(status_call_phase_words[i]) + 1);
 	for (size_t i = 0; i < STATE_COUNT; i++)
 		hash = fnv1a(hash, status_state_words[i], strlen(status_state_words[i]) + 1);
 	for (size_t i = 0; i < REASON_COUNT; i++)

@@ -78,12 +78,80 @@ struct registration_status {
 	struct registration_attempt attempt[STATUS_ATTEMPTS];
 };
 
+/* ------------------------------------------------------------------ gateways */
+
+#define PROBE_STATES(P) P(OFF, "off") P(UNKNOWN, "unknown") P(UP, "up") P(DOWN, "down")
+#define PROBE_CONSTANT(id, word) PROBE_##id,
+enum probe_state { PROBE_STATES(PROBE_CONSTANT) PROBE_COUNT };
+extern const char *const status_probe_words[PROBE_COUNT];
+
+#define STATUS_CODES 8
+
+/* Of a routing gateway, and of a mapping gateway (whose probe is OFF and which is never held). */
+struct gateway_status {
+	uint64_t incarnation;
+	uint8_t routable;		/* takes a new call now */
+	uint8_t probe;			/* enum probe_state */
+	uint16_t probe_code;		/* of the last answer, 0 = none */
+	uint32_t probe_rtt_us;		/* 0 = unknown */
+	uint64_t probe_at, probe_since;	/* of the last answer or time-out; of the probe's state */
+	uint64_t held_until;		/* by Retry-After; 0 = not held */
+	uint32_t calls;			/* now */
+	uint32_t capacity;		/* 0 = no limit */
+	uint32_t max_cps;		/* 0 = no limit */
+	uint32_t cps;			/* new calls in the last whole second */
+	uint64_t calls_total, answered_total;	/* since the core started */
+	uint32_t calls_last_hour, answered_last_hour, ended_last_hour;	/* exact to five minutes; ended: after an answer */
+	uint32_t code_count;		/* valid entries of codes[], the newest first */
+	uint64_t seconds_last_hour;	/* talked, of those ended */
+	struct { uint64_t at; uint16_t code; uint16_t reserved[3]; } codes[STATUS_CODES];	/* final codes; 408 = time-out */
+	char why[192];			/* not routable: the reason in words; "" = routable */
+};
+
+/* What the events of a gateway are about: from and to hold its probe's state, whether it is routable, and whether it is held. */
+#define GATEWAY_EVENT(probe, routable, held) ((uint8_t)((probe) | (routable) << 2 | (held) << 3))
+#define GATEWAY_EVENT_PROBE(word) ((enum probe_state)((word) & 3))
+#define GATEWAY_EVENT_ROUTABLE(word) ((word) >> 2 & 1)
+#define GATEWAY_EVENT_HELD(word) ((word) >> 3 & 1)
+
+/* ------------------------------------------------------------------ calls */
+
+#define CALL_PHASES(P) \
+	P(SETUP, "setup") P(RINGING, "ringing") P(ANSWERED, "answered") P(ENDED, "ended")
+#define CALL_PHASE_CONSTANT(id, word) CALL_##id,
+enum call_phase { CALL_PHASES(CALL_PHASE_CONSTANT) CALL_PHASE_COUNT };
+extern const char *const status_call_phase_words[CALL_PHASE_COUNT];
+
+#define STATUS_NUMBER_MAX 64
+
+/* In the table STATUS_CALL, by the call's slot.  The id of a call, in the API as 16 hex digits, has its slot in the lower
+ * CALL_SLOT_BITS. */
+#define CALL_SLOT_BITS 20
+struct call_status {
+	uint64_t id;			/* never used again; 0 = none yet */
+	uint64_t setup_at, ringing_at, answered_at, ended_at;
+	uint8_t phase;			/* enum call_phase */
+	uint8_t reserved0;
+	uint16_t code;			/* final, 0 = none yet */
+	uint32_t reserved1;
+	char mapping_gateway[SCHEMA_NAME_MAX + 1];
+	char routing_gateway[SCHEMA_NAME_MAX + 1];	/* that is being tried or has answered; "" = none yet */
+	char registration[SCHEMA_NAME_MAX + 1];		/* through which it came in or goes out; "" = none */
+	char caller_in[STATUS_NUMBER_MAX], callee_in[STATUS_NUMBER_MAX], caller_out[STATUS_NUMBER_MAX], routed[STATUS_NUMBER_MAX];
+	char call_id_in[128], call_id_out[128];
+};
+
+/* Tables of status records: those of the configuration's kinds, by their enum kind_id, and the calls. */
+#define STATUS_CALL KIND_COUNT
+#define STATUS_TABLES (KIND_COUNT + 1)
+
 struct status_event {			/* one transition of an object's state */
 	uint64_t sequence;		/* filled in by the ring, from 1 */
 	uint64_t at;
 	uint64_t incarnation;
 	uint32_t id;
-	uint8_t kind;			/* enum kind_id */
+	uint8_t kind;			/* enum kind_id; of gateways from and to are GATEWAY_EVENT()s, code that of the last probe;
+					 * or STATUS_CALL: from and to are then enum call_phase */
 	uint8_t from, to;
 	uint8_t reason;
 	uint16_t code;
@@ -114,18 +182,20 @@ struct status_options {
 int status_writer_open(struct status_writer **w, const char *dir, const struct status_options *options,
                        struct shm_why *why);
 void status_writer_close(struct status_writer *w);
-/* Room for records of the kind with ids below limit.  ENOSPC: the file cannot grow; nothing changed. */
-int status_reserve(struct status_writer *w, enum kind_id kind, uint32_t limit);
+/* table: enum kind_id, or STATUS_CALL.  Room for records with ids below limit.  ENOSPC: the file cannot grow; nothing changed. */
+int status_reserve(struct status_writer *w, unsigned table, uint32_t limit);
 /* Replaces the record and marks it dirty.  ENOENT: no room was reserved. */
-int status_put(struct status_writer *w, enum kind_id kind, uint32_t id, const void *record);
+int status_put(struct status_writer *w, unsigned table, uint32_t id, const void *record);
 /* Replaces `size` bytes at `offset` of it (both multiples of 8) and marks it dirty; the rest stays as it was put
  * before. */
-int status_put_part(struct status_writer *w, enum kind_id kind, uint32_t id, size_t offset, size_t size,
+int status_put_part(struct status_writer *w, unsigned table, uint32_t id, size_t offset, size_t size,
                     const void *part);
 void status_event(struct status_writer *w, const struct status_event *event);
 /* One copy; callable from the I/O path.  message: the parts of one datagram or one stream write. */
 void status_trace(struct status_writer *w, const struct trace_header *header, const void *message, size_t length);
 void status_trace_enable(struct status_writer *w, bool on);
+/* Calls now, and new ones in the last whole second. */
+void status_calls(struct status_writer *w, uint32_t active, uint32_t per_second);
 /* Every 500 ms.  Also makes DIR/status again, with all it holds, when somebody removed it. */
 void status_heartbeat(struct status_writer *w);
 
@@ -138,6 +208,7 @@ struct status_info {
 	int32_t pid;
 	uint64_t started_at;
 	int64_t heartbeat_age_ms;
+	uint32_t calls_active, calls_per_second;
 };
 /* Errors as config_reader_open(). */
 int status_reader_open(struct status_reader **r, const char *dir, struct shm_why *why);
@@ -149,11 +220,14 @@ void status_info(struct status_reader *r, struct status_info *info);
 
 /* Copies one record.  0; ENOENT no record was ever put there; EBUSY after 16 tries: the writer died in the middle or
  * keeps writing, *out is torn then and its state must not be shown as fresh.  Thread-safe. */
-int status_get(struct status_reader *r, enum kind_id kind, uint32_t id, void *out);
+int status_get(struct status_reader *r, unsigned table, uint32_t id, void *out);
+
+/* No record of the table has an id at or above it. */
+uint32_t status_limit(struct status_reader *r, unsigned table);
 
 /* Takes and clears the dirty bits: each(id) for every record put since the last call.  There is one set of bits, so
  * only mgmtd takes them. */
-void status_take_dirty(struct status_reader *r, enum kind_id kind, void (*each)(uint32_t id, void *arg), void *arg);
+void status_take_dirty(struct status_reader *r, unsigned table, void (*each)(uint32_t id, void *arg), void *arg);
 
 /* Next event after *cursor (0 = the oldest held).  0 and *cursor moved; EAGAIN none; EOVERFLOW: *lost were overwritten,
  * *cursor moved to the oldest held. */
@@ -163,5 +237,8 @@ int status_next_event(struct status_reader *r, uint64_t *cursor, struct status_e
  * length.  Thread-safe: the cursor is the caller's. */
 int status_next_trace(struct status_reader *r, uint64_t *cursor, struct trace_header *header, void *buffer, size_t size,
                       uint64_t *lost);
+uint64_t status_trace_newest(const struct status_reader *r);	/* its sequence number; 0 = none yet */
+/* So much of a message of that length is kept in the ring. */
+size_t status_trace_kept(const struct status_reader *r, size_t length);
 
 #endif

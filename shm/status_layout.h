@@ -5,8 +5,9 @@
  *     1280  heartbeat                                          every 500 ms
  *     1344  newest event                                       with each event
  *     1408  oldest and newest traced message                   with each message
- *     1472  limit of each kind                                 when records are reserved
- *     4096  chunk[kind][8192]: page number of the 256 records  when records are reserved; 0 = none
+ *     1472  limit of each table                                when records are reserved
+ *     1488  calls: active now, new ones in the last second     once a second
+ *     4096  chunk[table][8192]: page number of the 256 records  when records are reserved; 0 = none
  *   135168  event ring: 16,384 slots of 64 bytes
  *  1183744  trace index: position of message n at n % entries
  *        …  trace ring: trace_bytes
@@ -61,7 +62,8 @@ struct status_header {
 	_Atomic uint64_t trace_newest;	/* release after the message; pairs with the acquire in status_next_trace() */
 	uint8_t reserved3[48];
 	_Atomic uint32_t limit[SHM_KINDS];	/* release after the chunks; pairs with the acquire in status_get() */
-	uint8_t reserved4[4096 - 1488];
+	_Atomic uint32_t calls_active, calls_per_second;	/* relaxed: two numbers for people */
+	uint8_t reserved4[4096 - 1496];
 	_Atomic uint32_t chunk[SHM_KINDS][STATUS_CHUNKS];
 	struct status_slot_event event[STATUS_EVENTS];
 };
@@ -69,6 +71,7 @@ _Static_assert(offsetof(struct status_header, heartbeat_ms) == 1280, "drawn abov
 _Static_assert(offsetof(struct status_header, event_newest) == 1344, "drawn above");
 _Static_assert(offsetof(struct status_header, trace_oldest) == 1408, "drawn above");
 _Static_assert(offsetof(struct status_header, limit) == 1472, "drawn above");
+_Static_assert(offsetof(struct status_header, calls_active) == 1488, "drawn above");
 _Static_assert(offsetof(struct status_header, chunk) == 4096, "drawn above");
 _Static_assert(offsetof(struct status_header, event) == 135168, "drawn above");
 _Static_assert(sizeof(struct status_header) == 1183744, "drawn above");
@@ -92,22 +95,28 @@ static inline uint64_t status_fixed_size(uint64_t trace_bytes, uint32_t trace_en
 	return sizeof(struct status_header) + trace_entries * sizeof(uint64_t) + trace_bytes;
 }
 
-/* Of the kind's status struct; 0: it has none. */
-static inline size_t status_record_size(enum kind_id kind)
+/* Of the table's status struct; 0: there is no such table. */
+static inline size_t status_record_size(unsigned table)
 {
-	_Static_assert(KIND_COUNT == 2, "a new kind of record needs its size here");
-	return kind == KIND_REGISTRATION ? sizeof(struct registration_status) : 0;
+	_Static_assert(STATUS_TABLES == 5 && STATUS_TABLES - 1 <= SHM_KINDS, "a new table needs its size here, and room");
+	switch (table) {
+	case KIND_REGISTRATION:		return sizeof(struct registration_status);
+	case KIND_ROUTING_GATEWAY:
+	case KIND_MAPPING_GATEWAY:	return sizeof(struct gateway_status);
+	case STATUS_CALL:		return sizeof(struct call_status);
+	default:			return 0;
+	}
 }
 
 /* From one record to the next: the change count, the struct, up to whole cache lines. */
-static inline size_t status_stride(enum kind_id kind)
+static inline size_t status_stride(unsigned table)
 {
-	return (sizeof(uint64_t) + status_record_size(kind) + 63) / 64 * 64;
+	return (sizeof(uint64_t) + status_record_size(table) + 63) / 64 * 64;
 }
 
-static inline uint64_t status_chunk_bytes(enum kind_id kind)
+static inline uint64_t status_chunk_bytes(unsigned table)
 {
-	return STATUS_CHUNK_RECORDS * status_stride(kind);	/* whole pages, since 256 * 64 is four */
+	return STATUS_CHUNK_RECORDS * status_stride(table);	/* whole pages, since 256 * 64 is four */
 }
 
 void status_shape(struct shm_shape *shape);

@@ -85,7 +85,7 @@ void status_reader_close(struct status_reader *r)
 	for (unsigned k = 0; k < SHM_KINDS; k++)
 		for (uint32_t c = 0; c < STATUS_CHUNKS; c++)
 			if (r->chunk[k][c])
-				munmap(r->chunk[k][c], status_chunk_bytes((enum kind_id)(k + 1)));
+				munmap(r->chunk[k][c], status_chunk_bytes(k + 1));
 	shm_map_close(&r->map);
 	readers_close(r->readers);
 	pthread_mutex_destroy(&r->mapping);
@@ -102,15 +102,28 @@ void status_info(struct status_reader *r, struct status_info *info)
 {
 	int64_t age = shm_monotonic_ms() - atomic_load_explicit(&r->header->heartbeat_ms, memory_order_relaxed);
 
-	*info = (struct status_info){ .pid = r->header->pid, .started_at = r->header->started_at,
-	                              .heartbeat_age_ms = age > 0 ? age : 0 };
+	*info = (struct status_info){
+		.pid = r->header->pid, .started_at = r->header->started_at, .heartbeat_age_ms = age > 0 ? age : 0,
+		.calls_active = atomic_load_explicit(&r->header->calls_active, memory_order_relaxed),
+		.calls_per_second = atomic_load_explicit(&r->header->calls_per_second, memory_order_relaxed),
+	};
 	memcpy(info->version, r->header->version, sizeof info->version - 1);
 	memcpy(info->listeners, r->header->listeners, sizeof info->listeners - 1);
 }
 
-static uint8_t *map_chunk(struct status_reader *r, enum kind_id kind, uint32_t page)
+uint32_t status_limit(struct status_reader *r, unsigned table)
 {
-	uint64_t at = (uint64_t)page * STATUS_PAGE, bytes = status_chunk_bytes(kind);
+	uint32_t limit;
+
+	if (status_record_size(table) == 0)
+		return 0;
+	limit = atomic_load_explicit(&r->header->limit[table - 1], memory_order_acquire);
+	return limit < STATUS_CHUNKS * STATUS_CHUNK_RECORDS ? limit : STATUS_CHUNKS * STATUS_CHUNK_RECORDS;
+}
+
+static uint8_t *map_chunk(struct status_reader *r, unsigned table, uint32_t page)
+{
+	uint64_t at = (uint64_t)page * STATUS_PAGE, bytes = status_chunk_bytes(table);
 	struct stat st;
 	uint8_t *chunk;
 
@@ -122,18 +135,18 @@ static uint8_t *map_chunk(struct status_reader *r, enum kind_id kind, uint32_t p
 }
 
 /* The chunk, mapped when it is first asked for. */
-static uint8_t *chunk_at(struct status_reader *r, enum kind_id kind, uint32_t c)
+static uint8_t *chunk_at(struct status_reader *r, unsigned table, uint32_t c)
 {
-	uint8_t *chunk = atomic_load_explicit(&r->chunk[kind - 1][c], memory_order_acquire);
+	uint8_t *chunk = atomic_load_explicit(&r->chunk[table - 1][c], memory_order_acquire);
 
 	if (chunk)
 		return chunk;
 	pthread_mutex_lock(&r->mapping);
-	chunk = atomic_load_explicit(&r->chunk[kind - 1][c], memory_order_relaxed);
+	chunk = atomic_load_explicit(&r->chunk[table - 1][c], memory_order_relaxed);
 	if (!chunk) {
-		chunk = map_chunk(r, kind, atomic_load_explicit(&r->header->chunk[kind - 1][c], memory_order_acquire));
+		chunk = map_chunk(r, table, atomic_load_explicit(&r->header->chunk[table - 1][c], memory_order_acquire));
 		/* Release: pairs with the acquire above, in another thread. */
-		atomic_store_explicit(&r->chunk[kind - 1][c], chunk, memory_order_release);
+		atomic_store_explicit(&r->chunk[table - 1][c], chunk, memory_order_release);
 	}
 	pthread_mutex_unlock(&r->mapping);
 	return chunk;
@@ -149,23 +162,21 @@ static void wait_a_little(unsigned tries)
 		;
 }
 
-int status_get(struct status_reader *r, enum kind_id kind, uint32_t id, void *out)
+int status_get(struct status_reader *r, unsigned table, uint32_t id, void *out)
 {
 	const _Atomic uint64_t *record;
 	uint8_t *chunk;
 
-	if (status_record_size(kind) == 0 || id >= STATUS_CHUNKS * STATUS_CHUNK_RECORDS ||
-	    id >= atomic_load_explicit(&r->header->limit[kind - 1], memory_order_acquire) ||
-	    !(chunk = chunk_at(r, kind, id / STATUS_CHUNK_RECORDS)))
+	if (id >= status_limit(r, table) || !(chunk = chunk_at(r, table, id / STATUS_CHUNK_RECORDS)))
 		return ENOENT;
-	record = (const _Atomic uint64_t *)(chunk + id % STATUS_CHUNK_RECORDS * status_stride(kind));
+	record = (const _Atomic uint64_t *)(chunk + id % STATUS_CHUNK_RECORDS * status_stride(table));
 	for (unsigned tries = 0; tries < STATUS_TRIES; tries++) {
 		/* Acquire pairs with the release in status_put(); the fence with the one before it stored the words. */
 		uint64_t before = atomic_load_explicit(record, memory_order_acquire), after;
 		if (before == 0)
 			return ENOENT;
 		if (before % 2 == 0 || tries == STATUS_TRIES - 1) {
-			words_load(out, record + 1, status_record_size(kind));
+			words_load(out, record + 1, status_record_size(table));
 			words_fence_read();
 			after = atomic_load_explicit(record, memory_order_relaxed);
 			if (before == after && before % 2 == 0)
@@ -176,10 +187,10 @@ int status_get(struct status_reader *r, enum kind_id kind, uint32_t id, void *ou
 	return EBUSY;
 }
 
-void status_take_dirty(struct status_reader *r, enum kind_id kind, void (*each)(uint32_t id, void *arg), void *arg)
+void status_take_dirty(struct status_reader *r, unsigned table, void (*each)(uint32_t id, void *arg), void *arg)
 {
-	if (status_record_size(kind))
-		dirty_take(r->readers, kind - 1, each, arg);
+	if (status_record_size(table))
+		dirty_take(r->readers, table - 1, each, arg);
 }
 
 /* Where the cursor stands among oldest … newest.  0: message or event *cursor + 1 is there. */
@@ -282,4 +293,14 @@ int status_next_trace(struct status_reader *r, uint64_t *cursor, struct trace_he
 		}
 		*cursor = start;
 	}
+}
+
+uint64_t status_trace_newest(const struct status_reader *r)
+{
+	return atomic_load_explicit(&r->header->trace_newest, memory_order_acquire);
+}
+
+size_t status_trace_kept(const struct status_reader *r, size_t length)
+{
+	return length < r->trace_bytes / 4 ? length : (size_t)(r->trace_bytes / 4);
 }

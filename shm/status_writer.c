@@ -29,7 +29,7 @@ static void unmap(struct status_writer *w)
 	/* Chunks were mapped in runs; unmapping one by one is the same to the kernel. */
 	for (unsigned k = 0; k < SHM_KINDS; k++)
 		for (uint32_t c = 0; c < STATUS_CHUNKS && w->chunk[k][c]; c++)
-			munmap(w->chunk[k][c], status_chunk_bytes((enum kind_id)(k + 1)));
+			munmap(w->chunk[k][c], status_chunk_bytes(k + 1));
 	shm_map_close(&w->map);
 }
 
@@ -137,15 +137,15 @@ void status_writer_close(struct status_writer *w)
 	free(w);
 }
 
-int status_reserve(struct status_writer *w, enum kind_id kind, uint32_t limit)
+int status_reserve(struct status_writer *w, unsigned table, uint32_t limit)
 {
-	uint64_t bytes = status_chunk_bytes(kind), size;
+	uint64_t bytes = status_chunk_bytes(table), size;
 	uint32_t have = 0, want = (limit + STATUS_CHUNK_RECORDS - 1) / STATUS_CHUNK_RECORDS;
-	unsigned k = kind - 1;
+	unsigned k = table - 1;
 	uint8_t *run;
 	int error;
 
-	if (status_record_size(kind) == 0)
+	if (status_record_size(table) == 0)
 		return EINVAL;
 	if (limit > STATUS_CHUNKS * STATUS_CHUNK_RECORDS)
 		return ENOSPC;
@@ -172,35 +172,35 @@ int status_reserve(struct status_writer *w, enum kind_id kind, uint32_t limit)
 	return 0;
 }
 
-static _Atomic uint64_t *record_at(const struct status_writer *w, enum kind_id kind, uint32_t id)
+static _Atomic uint64_t *record_at(const struct status_writer *w, unsigned table, uint32_t id)
 {
-	return (_Atomic uint64_t *)(w->chunk[kind - 1][id / STATUS_CHUNK_RECORDS] +
-	                            id % STATUS_CHUNK_RECORDS * status_stride(kind));
+	return (_Atomic uint64_t *)(w->chunk[table - 1][id / STATUS_CHUNK_RECORDS] +
+	                            id % STATUS_CHUNK_RECORDS * status_stride(table));
 }
 
-int status_put(struct status_writer *w, enum kind_id kind, uint32_t id, const void *record)
+int status_put(struct status_writer *w, unsigned table, uint32_t id, const void *record)
 {
-	return status_put_part(w, kind, id, 0, status_record_size(kind), record);
+	return status_put_part(w, table, id, 0, status_record_size(table), record);
 }
 
-int status_put_part(struct status_writer *w, enum kind_id kind, uint32_t id, size_t offset, size_t size,
+int status_put_part(struct status_writer *w, unsigned table, uint32_t id, size_t offset, size_t size,
                     const void *part)
 {
 	_Atomic uint64_t *at;
 	uint64_t count;
 
-	if (status_record_size(kind) == 0 || id >= w->limit[kind - 1])
+	if (status_record_size(table) == 0 || id >= w->limit[table - 1])
 		return ENOENT;
-	if (offset % 8 || size % 8 || size > status_record_size(kind) || offset > status_record_size(kind) - size)
+	if (offset % 8 || size % 8 || size > status_record_size(table) || offset > status_record_size(table) - size)
 		return EINVAL;
-	at = record_at(w, kind, id);
+	at = record_at(w, table, id);
 	count = atomic_load_explicit(at, memory_order_relaxed);
 	atomic_store_explicit(at, count + 1, memory_order_relaxed);
 	words_fence_write();
 	words_store(at + 1 + offset / 8, part, size);
 	/* Pairs with the acquire load in status_get(). */
 	atomic_store_explicit(at, count + 2, memory_order_release);
-	dirty_mark(w->readers, kind - 1, id);
+	dirty_mark(w->readers, table - 1, id);
 	return 0;
 }
 
@@ -294,7 +294,7 @@ static void reopen_readers(struct status_writer *w)
 	w->readers = readers;
 	for (unsigned k = 0; k < SHM_KINDS; k++)
 		for (uint32_t id = 0; id < w->limit[k]; id++)
-			if (atomic_load_explicit(record_at(w, (enum kind_id)(k + 1), id), memory_order_relaxed))
+			if (atomic_load_explicit(record_at(w, k + 1, id), memory_order_relaxed))
 				dirty_mark(readers, k, id);
 }
 
@@ -312,7 +312,7 @@ static void restore_file(struct status_writer *w)
 	for (unsigned k = 0; k < SHM_KINDS; k++)
 		for (uint32_t c = 0; c < STATUS_CHUNKS && w->chunk[k][c]; c++)
 			memcpy(base + (uint64_t)atomic_load(&w->header->chunk[k][c]) * STATUS_PAGE, w->chunk[k][c],
-			       status_chunk_bytes((enum kind_id)(k + 1)));
+			       status_chunk_bytes(k + 1));
 	if (take_name(w, NULL) != 0) {
 		shm_map_close(&copy);
 		return;
@@ -324,6 +324,12 @@ static void restore_file(struct status_writer *w)
 	for (unsigned k = 0; k < SHM_KINDS; k++)
 		for (uint32_t c = 0; c < STATUS_CHUNKS && w->chunk[k][c]; c++)
 			w->chunk[k][c] = base + (uint64_t)atomic_load(&w->header->chunk[k][c]) * STATUS_PAGE;
+}
+
+void status_calls(struct status_writer *w, uint32_t active, uint32_t per_second)
+{
+	atomic_store_explicit(&w->header->calls_active, active, memory_order_relaxed);
+	atomic_store_explicit(&w->header->calls_per_second, per_second, memory_order_relaxed);
 }
 
 void status_heartbeat(struct status_writer *w)

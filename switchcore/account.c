@@ -26,6 +26,7 @@ struct account *account_create(const struct registration_record *record)
 		[ACCOUNT_DISPLAY_NAME] = record->display_name,
 		[ACCOUNT_CONTACT_USER] = record->contact_user,
 		[ACCOUNT_USER_AGENT] = record->user_agent,
+		[ACCOUNT_INBOUND_MAPPING] = record->inbound_mapping,
 	};
 	size_t length[ACCOUNT_TEXT_COUNT], total = 0, at = 0;
 	struct account *account;
@@ -42,6 +43,7 @@ struct account *account_create(const struct registration_record *record)
 		.retry_delay = record->retry_delay,
 		.privacy = record->privacy,
 		.keep_alive = record->keep_alive,
+		.capacity = record->capacity,
 		.enabled = record->enabled != 0,
 		.tls_verify = record->tls_verify != 0,
 	};

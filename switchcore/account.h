@@ -1,5 +1,5 @@
 /*
- * What one registration puts on the wire, copied out of the configuration: the segment's pages are only ours during
+ * What one registration puts on the wire, and what calls through it need, copied out of the configuration: the segment's pages are only ours during
  * one event, and an old binding must still be removed after its configuration is gone.  One heap block, texts packed
  * behind it (about 200 bytes; the record in the segment is 2 KiB).
  */
@@ -12,7 +12,7 @@
 
 #define ACCOUNT_TEXTS(T) \
 	T(NAME) T(LINE) T(SERVER) T(OUTBOUND_PROXY) T(LISTENER) T(USERNAME) T(AUTH_USERNAME) T(PASSWORD) T(DOMAIN) \
-	T(DISPLAY_NAME) T(CONTACT_USER) T(USER_AGENT)
+	T(DISPLAY_NAME) T(CONTACT_USER) T(USER_AGENT) T(INBOUND_MAPPING)
 #define ACCOUNT_TEXT(id) ACCOUNT_##id,
 enum account_text { ACCOUNT_TEXTS(ACCOUNT_TEXT) ACCOUNT_TEXT_COUNT };
 
@@ -23,6 +23,7 @@ struct account {
 	int32_t retry_delay;		/* RETRY_DELAY keyword or seconds */
 	int32_t privacy;		/* enum TRUNK_PRIVACY_option */
 	int32_t keep_alive;		/* s, 0 = off */
+	int32_t capacity;		/* calls at once, 0 = no limit */
 	bool enabled;
 	bool tls_verify;
 	uint16_t at[ACCOUNT_TEXT_COUNT];

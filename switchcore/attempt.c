@@ -345,51 +345,66 @@ static void next_target(struct attempt *a)
 	send_now(a);
 }
 
-static void no_listener(struct attempt *a)
+void attempt_no_listener(char *text, size_t size, const struct registration *r, const struct account *account)
 {
-	const struct account *account = registration_account(a->r);
+	const struct registration_world *world = registrations_world(r->set);
 	const char *name = account_text(account, ACCOUNT_LISTENER), *word = target_transport_word(account->transport);
-	struct attempt_ending ending = no_ending();
-	const char *all = world_of(a)->listeners(world_of(a)->arg);
+	const char *all = world->listeners(world->arg);
 
 	if (name[0])
-		fail(a, &ending, REASON_TRANSPORT, "no %s listener named \"%s\"; this switch has %s", word, name, all);
+		snprintf(text, size, "no %s listener named \"%s\"; this switch has %s", word, name, all);
 	else
-		fail(a, &ending, REASON_TRANSPORT, "no %s listener for that address; this switch has %s", word, all);
+		snprintf(text, size, "no %s listener for that address; this switch has %s", word, all);
+}
+
+static void no_listener(struct attempt *a)
+{
+	struct attempt_ending ending = no_ending();
+	char text[sizeof ending.outcome.detail];
+
+	attempt_no_listener(text, sizeof text, a->r, registration_account(a->r));
+	fail(a, &ending, REASON_TRANSPORT, "%s", text);
+}
+
+void attempt_request(struct attempt_request *request, const struct registration *r, const struct account *account,
+                     const struct listener *listener, const struct target *target, int32_t expires)
+{
+	int32_t port;
+
+	registration_call_id(r, request->call_id);
+	snprintf(request->tag, sizeof request->tag, "%.16s", request->call_id + 9);
+	account_path(account, request->host, sizeof request->host, &port);
+	request->sip = (struct sip_register){
+		.account = account,
+		.listener = listener,
+		.target = *target,
+		.tls_name = request->host,
+		.privacy = account_privacy(account, registrations_get_parameters(r->set)),
+		.expires = expires,
+		.cseq = r->cseq + 1,
+		.call_id = request->call_id,
+		.from_tag = request->tag,
+		.old_contact_user = expires > 0 ? r->old_contact_user : NULL,
+	};
 }
 
 static int write_and_send(struct attempt *a, const struct listener *listener)
 {
-	const struct account *account = registration_account(a->r);
 	const struct registration_world *world = world_of(a);
 	struct sip_credential credentials[SIP_CHALLENGES_MAX];
-	char call_id[REGISTRATION_CALL_ID_MAX], tag[20], host[261];
-	struct sip_register request;
-	int32_t port;
+	struct attempt_request request;
 	int error;
 
-	registration_call_id(a->r, call_id);
-	snprintf(tag, sizeof tag, "%.16s", call_id + 9);
-	account_path(account, host, sizeof host, &port);
+	attempt_request(&request, a->r, registration_account(a->r), listener, &a->where.targets[a->current], a->expires);
+	if (a->redirect_host[0]) {
+		request.sip.tls_name = request.sip.redirect_host = a->redirect_host;
+		request.sip.redirect_port = a->redirect_port;
+	}
 	for (size_t i = 0; i < a->credential_count; i++)
 		credentials[i] = a->credentials[i].sip;
-	request = (struct sip_register){
-		.account = account,
-		.listener = listener,
-		.target = a->where.targets[a->current],
-		.tls_name = a->redirect_host[0] ? a->redirect_host : host,
-		.redirect_host = a->redirect_host[0] ? a->redirect_host : NULL,
-		.redirect_port = a->redirect_port,
-		.privacy = account_privacy(account, registrations_get_parameters(a->r->set)),
-		.expires = a->expires,
-		.cseq = a->r->cseq + 1,
-		.call_id = call_id,
-		.from_tag = tag,
-		.old_contact_user = a->expires > 0 ? a->r->old_contact_user : NULL,
-		.credentials = credentials,
-		.credential_count = a->credential_count,
-	};
-	error = world->send(world->arg, &a->transaction, &request, answered, a);
+	request.sip.credentials = credentials;
+	request.sip.credential_count = a->credential_count;
+	error = world->send(world->arg, &a->transaction, &request.sip, answered, a);
 	for (size_t i = 0; i < a->credential_count; i++)
 		a->credentials[i].sip.count = credentials[i].count;
 	return error;
@@ -420,6 +435,8 @@ static void send_now(struct attempt *a)
 	a->r->cseq++;
 	a->r->listener = listener;
 	a->r->target = a->where.targets[a->current];
+	if (a->r->kind != ATTEMPT_UNREGISTER)
+		registration_keep_server(a->r, &a->where);
 	if (a->current + 1 < a->where.count)
 		timer_arm(registrations_timers(a->r->set), &a->patience, world->now(world->arg) + REGISTRATION_TARGET_US);
 	registration_sent(a->r);

@@ -26,12 +26,23 @@ bool attempt_counted(const struct registration *r);	/* it has a number in attemp
 int32_t attempt_expires(const struct registration *r);
 const struct target *attempt_target(const struct registration *r);	/* family AF_UNSPEC: it never left */
 
+/* A REGISTER of it as it goes out; the texts are what `sip` points to. */
+struct attempt_request {
+	struct sip_register sip;
+	char call_id[REGISTRATION_CALL_ID_MAX], tag[20], host[261];
+};
+void attempt_request(struct attempt_request *request, const struct registration *r, const struct account *account,
+                     const struct listener *listener, const struct target *target, int32_t expires);
+/* Why it has no listener, in words. */
+void attempt_no_listener(char *text, size_t size, const struct registration *r, const struct account *account);
+
 /* Given by registration.c. */
 struct timers *registrations_timers(struct registrations *set);
 const struct registration_world *registrations_world(const struct registrations *set);
 const struct sip_parameters *registrations_get_parameters(const struct registrations *set);
 void registration_begun(struct registration *r);		/* counts it */
 void registration_sent(struct registration *r);		/* a REGISTER of the attempt left */
+void registration_keep_server(struct registration *r, const struct resolver_result *where);
 void registration_sign(struct registration *r);		/* an answer came, the attempt goes on */
 void registration_resolved(struct registration *r);	/* wants its turn again */
 void registration_resolving(struct registration *r);	/* gives its turn back meanwhile */

@@ -1,15 +1,26 @@
 #include "capture.h"
 
+#include "guard.h"
+#include "log.h"
+#include "steer.h"
+
 #include "schema/schema.h"
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <netdb.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <openssl/ssl.h>
+
+#define DROPPED_AT_ONCE 1000u	/* datagrams of strangers, 2 ms */
+#define RUSH_TOLD_S 10
 
 static struct trace *trace;
 
@@ -68,44 +79,183 @@ static bool remote_address(int fd, const struct msghdr *message, union address *
 	return true;
 }
 
-static void record(int fd, const struct msghdr *message, size_t length, enum trace_direction direction)
+/* The bytes of a message in one piece; at most *length of them, which is lowered to what there is room for. */
+static const char *in_one_piece(const struct msghdr *message, size_t *length)
 {
 	static char joined[1u << 16];
-	union address local, remote;
-	const char *bytes = joined;
-	bool stream;
 	size_t n = 0;
+
+	if (message->msg_iovlen >= 1 && message->msg_iov[0].iov_len >= *length)
+		return message->msg_iov[0].iov_base;
+	if (*length > sizeof joined)
+		*length = sizeof joined;
+	for (size_t i = 0; i < message->msg_iovlen && n < *length; i++) {
+		size_t part = message->msg_iov[i].iov_len;
+		if (part > *length - n)
+			part = *length - n;
+		memcpy(joined + n, message->msg_iov[i].iov_base, part);
+		n += part;
+	}
+	*length = n;
+	return joined;
+}
+
+static void record(int fd, const struct msghdr *message, size_t length, enum trace_direction direction)
+{
+	union address local, remote;
+	const char *bytes;
+	bool stream;
 
 	if (!remote_address(fd, message, &remote, &stream) ||
 	    !(stream ? local_address(fd, &local) : listener_address(fd, &local)))
 		return;
-	if (length > sizeof joined)
-		length = sizeof joined;
-	if (message->msg_iovlen >= 1 && message->msg_iov[0].iov_len >= length) {
-		bytes = message->msg_iov[0].iov_base;
-	} else {
-		for (size_t i = 0; i < message->msg_iovlen && n < length; i++) {
-			size_t part = message->msg_iov[i].iov_len;
-			if (part > length - n)
-				part = length - n;
-			memcpy(joined + n, message->msg_iov[i].iov_base, part);
-			n += part;
-		}
-	}
+	bytes = in_one_piece(message, &length);
 	if (stream)
 		trace_stream(trace, direction, TRACE_TCP, fd, &local, &remote, bytes, length);
 	else
 		trace_datagram(trace, direction, &local, &remote, bytes, length);
 }
 
+/* ------------------------------------------------------------------ what the stack may see */
+
+/* By descriptor; of those beyond, which the limits below leave unused, nothing is asked. */
+static struct guard_stream streams[1u << 14];
+
+static void begin_stream(int fd)
+{
+	if (fd >= 0 && (size_t)fd < sizeof streams / sizeof streams[0])
+		streams[fd] = (struct guard_stream){ 0 };
+}
+
+/* False: the connection was ended. */
+static bool guard_connection(int fd, const char *bytes, size_t length)
+{
+	union address local;
+
+	if (fd < 0 || (size_t)fd >= sizeof streams / sizeof streams[0] || guard_stream(&streams[fd], bytes, length))
+		return true;
+	if (!local_address(fd, &local)) {
+		begin_stream(fd);	/* not the stack's, but mgmtd's */
+		return true;
+	}
+	shutdown(fd, SHUT_RDWR);
+	return false;
+}
+
+static struct guard_rush rush;
+static capture_known_f *known;
+static void *known_arg;
+
+void capture_known(capture_known_f *function, void *arg)
+{
+	known = function;
+	known_arg = arg;
+}
+
+void capture_tick(void)
+{
+	static uint64_t told;
+	static uint32_t quiet_ticks;
+
+	if (quiet_ticks > 0)
+		quiet_ticks--;
+	if (rush.dropped == told || quiet_ticks > 0)
+		return;
+	log_warning("switchcore: %" PRIu64 " datagrams of unknown sources dropped, which send more than %d requests a second; "
+	            "said every %d s", rush.dropped - told, GUARD_STRANGERS_PER_S, RUSH_TOLD_S);
+	told = rush.dropped;
+	quiet_ticks = RUSH_TOLD_S;
+}
+
+/* False: it came from a stranger while there are too many of them. */
+static bool has_turn(int fd, const struct msghdr *message, const char *bytes, size_t length)
+{
+	union address source, local;
+	struct timespec now;
+
+	if (!known || clock_gettime(CLOCK_MONOTONIC_COARSE, &now) != 0 ||
+	    !guard_rush(&rush, bytes, length, (uint64_t)now.tv_sec * 10 + (uint64_t)now.tv_nsec / 100000000) ||
+	    !listener_address(fd, &local))
+		return true;
+	address_from(&source, message->msg_name);
+	return known(known_arg, &source, &local) || guard_stranger(&rush, bytes, length);
+}
+
+static bool is_datagram(const struct msghdr *message)
+{
+	const struct sockaddr *name = message->msg_namelen ? message->msg_name : NULL;
+
+	return name && (name->sa_family == AF_INET || name->sa_family == AF_INET6);
+}
+
+static size_t size_of(const struct msghdr *message)
+{
+	size_t size = 0;
+
+	for (size_t i = 0; i < message->msg_iovlen; i++)
+		size += message->msg_iov[i].iov_len;
+	return size;
+}
+
+/* The stack made room for the datagram that it knew of.  Is there another one, and does it fit? */
+static bool next_fits(int fd, const struct msghdr *message)
+{
+	int size = 0;
+
+	return ioctl(fd, FIONREAD, &size) == 0 && size > 0 && (size_t)size <= size_of(message);
+}
+
+static void tell_steering(const struct msghdr *message, size_t n)
+{
+	size_t first = message->msg_iovlen ? message->msg_iov[0].iov_len : 0;
+	bool datagram = is_datagram(message);
+	union address source;
+
+	if (datagram)
+		address_from(&source, message->msg_name);
+	steer_received(first ? message->msg_iov[0].iov_base : "", first < n ? first : n, datagram ? &source : NULL);
+}
+
+/* What came in is told and guarded.  Of a datagram the stack takes one byte for nothing; on a stream none is its end. */
+static ssize_t take(int fd, const struct msghdr *message, ssize_t received)
+{
+	size_t length = (size_t)received;
+	const char *bytes = in_one_piece(message, &length);
+
+	tell_steering(message, (size_t)received);
+	if (trace)
+		record(fd, message, (size_t)received, TRACE_IN);
+	if (is_datagram(message))
+		return guard_datagram(bytes, length) ? received : 1;
+	return guard_connection(fd, bytes, length) ? received : 0;
+}
+
+static bool unwanted(int fd, const struct msghdr *message, ssize_t received)
+{
+	size_t length = (size_t)received;
+
+	return is_datagram(message) && !has_turn(fd, message, in_one_piece(message, &length), length);
+}
+
 ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 {
 	HIDDEN(recvmsg);
+	socklen_t name_room = message->msg_namelen;
 	ssize_t n = hidden(fd, message, flags);
 	int error = errno;
 
-	if (trace && n > 0 && !(flags & (MSG_ERRQUEUE | MSG_PEEK)))
-		record(fd, message, (size_t)n, TRACE_IN);
+	if (flags & (MSG_ERRQUEUE | MSG_PEEK))
+		return n;
+	/* Dropped here, without a turn of the loop for each. */
+	for (unsigned i = 0; n > 0 && unwanted(fd, message, n); i++) {
+		if (i == DROPPED_AT_ONCE || !next_fits(fd, message))
+			return 1;
+		message->msg_namelen = name_room;
+		n = hidden(fd, message, flags);
+		error = errno;
+	}
+	if (n > 0)
+		n = take(fd, message, n);
 	errno = error;
 	return n;
 }
@@ -113,11 +263,25 @@ ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
 	HIDDEN(sendmsg);
-	ssize_t n = hidden(fd, message, flags);
-	int error = errno;
+	struct msghdr steered = *message;
+	const union address *to = NULL;
+	union address local;
+	bool silent = false;
+	ssize_t n;
+	int error;
 
+	if (message->msg_name && message->msg_iovlen && listener_address(fd, &local))
+		to = steer_sent(&silent, message->msg_iov[0].iov_base, message->msg_iov[0].iov_len, &local);
+	if (silent)
+		return (ssize_t)size_of(message);
+	if (to) {
+		steered.msg_name = (void *)(uintptr_t)&to->any;
+		steered.msg_namelen = address_length(to);
+	}
+	n = hidden(fd, &steered, flags);
+	error = errno;
 	if (trace && n > 0)
-		record(fd, message, (size_t)n, TRACE_OUT);
+		record(fd, &steered, (size_t)n, TRACE_OUT);
 	errno = error;
 	return n;
 }
@@ -140,6 +304,10 @@ int SSL_read(SSL *ssl, void *bytes, int size)
 
 	if (trace && n > 0)
 		record_tls(ssl, bytes, n, TRACE_IN);
+	if (n > 0 && !guard_connection(SSL_get_fd(ssl), bytes, (size_t)n)) {
+		errno = ECONNRESET;
+		return -1;
+	}
 	errno = error;
 	return n;
 }
@@ -225,5 +393,29 @@ int accept(int listener, struct sockaddr *address, socklen_t *length)
 		errno = EAGAIN;
 		return -1;
 	}
+	begin_stream(fd);
 	return fd;
+}
+
+int connect(int fd, const struct sockaddr *address, socklen_t length)
+{
+	HIDDEN(connect);
+
+	begin_stream(fd);
+	return hidden(fd, address, length);
+}
+
+/* ------------------------------------------------------------------ waiting */
+
+/* The stack cuts what is left until its next timer down to whole milliseconds: with less than one to go it would ask, time and
+ * again, whether something happens within 0 ms.  Once that was in vain, the next question takes the millisecond; no timer of
+ * SIP minds. */
+int epoll_wait(int fd, struct epoll_event *events, int room, int timeout)
+{
+	HIDDEN(epoll_wait);
+	static bool in_vain;
+	int n = hidden(fd, events, room, timeout == 0 && in_vain ? 1 : timeout);
+
+	in_vain = n == 0 && timeout == 0;
+	return n;
 }

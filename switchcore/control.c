@@ -3,6 +3,7 @@
 #include "log.h"
 
 #include "shm/control.h"
+#include "shm/status.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -23,11 +24,13 @@ struct control {
 	struct loop *loop;
 	struct loop_watch *watch;
 	struct follow *follow;
-	struct registrations *registrations;
+	struct control_obeyer obeyer;
 	const char *dir;
 	int listener;
 	ino_t inode;			/* of the socket's name */
 	struct peer peers[PEERS_MAX];
+	struct control_packet packet;	/* the one at hand */
+	char text[CONTROL_TEXT_MAX];
 };
 
 static void drop(struct peer *peer)
@@ -38,29 +41,106 @@ static void drop(struct peer *peer)
 	peer->fd = -1;
 }
 
-static void obey(struct peer *peer, const struct control_request *request)
+/* Two texts, each ended by NUL, and nothing else. */
+static bool split(const struct control_packet *packet, const char **first, const char **second)
 {
-	struct control_reply reply = { .id = request->id, .error = EINVAL };
+	size_t len = strlen(packet->bytes);
+
+	if (len + 1 >= packet->length || len + 1 + strlen(packet->bytes + len + 1) + 1 != packet->length)
+		return false;
+	*first = packet->bytes;
+	*second = packet->bytes + len + 1;
+	return true;
+}
+
+static int refresh(struct control *control, const struct control_packet *packet, struct control_reply *reply)
+{
+	const struct control_obeyer *obeyer = &control->obeyer;
+	const struct control_request *request = &packet->request;
+
+	if (request->kind != KIND_REGISTRATION)
+		return EINVAL;
+	return obeyer->refresh ? obeyer->refresh(obeyer->arg, request->object, request->incarnation, &reply->attempt) : ENOTSUP;
+}
+
+static int hang_up(struct control *control, const struct control_packet *packet)
+{
+	const struct control_obeyer *obeyer = &control->obeyer;
+	const struct control_request *request = &packet->request;
+
+	if (request->kind != STATUS_CALL)
+		return EINVAL;
+	return obeyer->hang_up ? obeyer->hang_up(obeyer->arg, request->object, request->incarnation) : ENOTSUP;
+}
+
+static int preview_register(struct control *control, const struct control_packet *packet, struct control_reply *reply,
+                            size_t *len)
+{
+	const struct control_obeyer *obeyer = &control->obeyer;
+	const struct control_request *request = &packet->request;
+
+	if (request->kind != KIND_REGISTRATION)
+		return EINVAL;
+	if (!obeyer->preview_register)
+		return ENOTSUP;
+	return obeyer->preview_register(obeyer->arg, request->object, request->incarnation, control->text, sizeof control->text,
+	                                len, &reply->code);
+}
+
+static int preview_invite(struct control *control, const struct control_packet *packet, struct control_reply *reply,
+                          size_t *len)
+{
+	const struct control_obeyer *obeyer = &control->obeyer;
+	const struct control_request *request = &packet->request;
+	const char *callee, *caller;
+
+	if (request->kind != KIND_MAPPING_GATEWAY || !split(packet, &callee, &caller))
+		return EINVAL;
+	if (!obeyer->preview_invite)
+		return ENOTSUP;
+	return obeyer->preview_invite(obeyer->arg, request->object, request->incarnation, callee, caller, control->text,
+	                              sizeof control->text, len, &reply->code);
+}
+
+static void obey(struct peer *peer, const struct control_packet *packet)
+{
+	struct control *control = peer->control;
+	struct control_reply reply = { .id = packet->request.id };
+	size_t len = 0;
 
 	/* What the command is about may have been published a moment ago. */
-	follow_look(peer->control->follow);
-	if (request->command == CONTROL_REFRESH && request->kind == KIND_REGISTRATION)
-		reply.error = registrations_refresh(peer->control->registrations, request->object, request->incarnation,
-		                                    &reply.attempt);
-	if (control_send(peer->fd, &reply, sizeof reply) != 0)
+	follow_look(control->follow);
+	switch (packet->request.command) {
+	case CONTROL_REFRESH:
+		reply.error = refresh(control, packet, &reply);
+		break;
+	case CONTROL_HANG_UP:
+		reply.error = hang_up(control, packet);
+		break;
+	case CONTROL_PREVIEW_REGISTER:
+		reply.error = preview_register(control, packet, &reply, &len);
+		break;
+	case CONTROL_PREVIEW_INVITE:
+		reply.error = preview_invite(control, packet, &reply, &len);
+		break;
+	default:
+		reply.error = ENOTSUP;
+	}
+	if (len > sizeof control->text)
+		len = sizeof control->text;
+	if (control_answer(peer->fd, &reply, control->text, len) != 0)
 		log_debug("control: an answer was lost");
 }
 
 static void peer_readable(void *arg)
 {
 	struct peer *peer = arg;
-	union control_packet packet;
-	size_t size;
+	struct control_packet *packet = &peer->control->packet;
 	int error;
 
 	/* Bounded: a peer that never stops must not keep the loop. */
 	for (int i = 0; i < 64; i++) {
-		error = control_receive(peer->fd, &packet, &size);
+		error = control_receive(peer->fd, packet);
 		if (error == EAGAIN)
 			return;
 		if (error == EBADMSG)
@@ -69,9 +149,9 @@ static void peer_readable(void *arg)
 			drop(peer);
 			return;
 		}
-		if (size == sizeof packet.request)
-			obey(peer, &packet.request);
-		else
+		if (packet->type == CONTROL_REQUEST)
+			obey(peer, packet);
+		else if (packet->type == CONTROL_DOORBELL)
 			follow_look(peer->control->follow);
 	}
 }
@@ -125,7 +205,7 @@ static int open_listener(struct control *control, struct shm_why *why)
 }
 
 int control_open(struct control **control, struct loop *loop, const char *dir, struct follow *follow,
-                 struct registrations *registrations, struct shm_why *why)
+                 const struct control_obeyer *obeyer, struct shm_why *why)
 {
 	struct control *c = calloc(1, sizeof *c);
 	int error;
@@ -134,7 +214,7 @@ int control_open(struct control **control, struct loop *loop, const char *dir, s
 		return ENOMEM;
 	c->loop = loop;
 	c->follow = follow;
-	c->registrations = registrations;
+	c->obeyer = *obeyer;
 	c->dir = dir;
 	for (size_t i = 0; i < PEERS_MAX; i++)
 		c->peers[i] = (struct peer){ c, NULL, -1 };

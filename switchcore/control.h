@@ -1,16 +1,32 @@
-/* The control socket: doorbells both ways, and commands for registrations. */
+/* The control socket: doorbells both ways, and commands. */
 #ifndef SWITCHCORE_CONTROL_H
 #define SWITCHCORE_CONTROL_H
 
 #include "follow.h"
 #include "loop.h"
-#include "registration.h"
+
+#include <stddef.h>
+#include <stdint.h>
 
 struct control;
 struct shm_why;
 
+/* Who obeys which command; NULL = nobody, ENOTSUP.  Each answers 0 or an error of struct control_reply.
+ *
+ * A preview writes to text[size], which is CONTROL_TEXT_MAX bytes, and says in *len how much: "gateway\ntarget\n" and the
+ * message when it gives 0, else the reason in words, and in *code what a caller would get. */
+struct control_obeyer {
+	void *arg;
+	int (*refresh)(void *arg, uint32_t id, uint64_t incarnation, uint64_t *attempt);
+	int (*hang_up)(void *arg, uint32_t slot, uint64_t call);
+	int (*preview_register)(void *arg, uint32_t id, uint64_t incarnation, char *text, size_t size, size_t *len,
+	                        uint32_t *code);
+	int (*preview_invite)(void *arg, uint32_t id, uint64_t incarnation, const char *callee, const char *caller, char *text,
+	                      size_t size, size_t *len, uint32_t *code);
+};
+
 int control_open(struct control **control, struct loop *loop, const char *dir, struct follow *follow,
-                 struct registrations *registrations, struct shm_why *why);
+                 const struct control_obeyer *obeyer, struct shm_why *why);
 void control_close(struct control *control);
 void control_ring_all(struct control *control);	/* "look at the status segment" */
 void control_tick(struct control *control);	/* once a second: the socket may have been removed by hand */

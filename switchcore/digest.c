@@ -8,8 +8,6 @@
 
 #include <openssl/evp.h>
 
-#define HEX_MAX (2 * 32 + 1)		/* the longest digest is 256 bits */
-
 static const char *const algorithm_words[] = {
 	[DIGEST_MD5] = "MD5", [DIGEST_SHA256] = "SHA-256",
 };
@@ -52,7 +50,7 @@ enum digest_qop digest_qop_by_list(const char *list)
 }
 
 /* Hex digest of the NULL-terminated list of texts, joined by colons. */
-static int hash(char hex[HEX_MAX], enum digest_algorithm algorithm, ...)
+static int hash(char hex[DIGEST_HEX_MAX], enum digest_algorithm algorithm, ...)
 {
 	const EVP_MD *md = algorithm == DIGEST_SHA256 ? EVP_sha256() : EVP_md5();
 	EVP_MD_CTX *context = EVP_MD_CTX_new();
@@ -67,7 +65,7 @@ static int hash(char hex[HEX_MAX], enum digest_algorithm algorithm, ...)
 		ok = (first || EVP_DigestUpdate(context, ":", 1) == 1) &&
 		     EVP_DigestUpdate(context, text, strlen(text)) == 1;
 	va_end(texts);
-	ok = ok && EVP_DigestFinal_ex(context, raw, &len) == 1 && len * 2 < HEX_MAX;
+	ok = ok && EVP_DigestFinal_ex(context, raw, &len) == 1 && len * 2 < DIGEST_HEX_MAX;
 	EVP_MD_CTX_free(context);
 	if (!ok)
 		return EIO;
@@ -114,11 +112,12 @@ static void add_quoted(struct text *text, const char *name, const char *value)
 	add(text, "\"");
 }
 
-static int compute(char response[HEX_MAX], const struct digest_challenge *c, const struct digest_request *r, const char *nc)
+int digest_response(char response[DIGEST_HEX_MAX], const struct digest_challenge *c, const struct digest_request *r,
+                    const char *nc)
 {
 	const char *qop = c->qop == DIGEST_QOP_AUTH_INT ? "auth-int" : "auth";
 	enum digest_algorithm algorithm = (enum digest_algorithm)c->algorithm;
-	char ha1[HEX_MAX], ha2[HEX_MAX], body[HEX_MAX];
+	char ha1[DIGEST_HEX_MAX], ha2[DIGEST_HEX_MAX], body[DIGEST_HEX_MAX];
 	int error;
 
 	error = hash(ha1, algorithm, r->username, c->realm, r->password, NULL);
@@ -142,13 +141,13 @@ static int compute(char response[HEX_MAX], const struct digest_challenge *c, con
 int digest_answer(char *value, size_t size, const struct digest_challenge *challenge, const struct digest_request *request)
 {
 	struct text text = { value, size, false };
-	char response[HEX_MAX], nc[9];
+	char response[DIGEST_HEX_MAX], nc[9];
 	int error;
 
 	if (challenge->algorithm == DIGEST_UNSUPPORTED || challenge->qop == DIGEST_QOP_UNSUPPORTED)
 		return ENOTSUP;
 	snprintf(nc, sizeof nc, "%08x", request->count);
-	error = compute(response, challenge, request, nc);
+	error = digest_response(response, challenge, request, nc);
 	if (error)
 		return error;
 	add(&text, "Digest ");

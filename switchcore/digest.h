@@ -1,6 +1,6 @@
 /*
- * HTTP digest authentication, client side: MD5 and SHA-256 (RFC 7616, RFC 8760; RFC 2069 when no qop is offered).  One computation for
- * every algorithm, by OpenSSL; the challenge is parsed by the SIP stack.
+ * HTTP digest authentication: MD5 and SHA-256 (RFC 7616, RFC 8760; RFC 2069 when no qop is offered).  One computation for
+ * every algorithm and both sides, by OpenSSL; the challenge is parsed by the SIP stack.  The server side is challenge.h.
  */
 #ifndef SWITCHCORE_DIGEST_H
 #define SWITCHCORE_DIGEST_H
@@ -34,6 +34,12 @@ struct digest_request {
 	const char *cnonce;
 	uint32_t count;			/* nc: how often this nonce was used, from 1 */
 };
+
+#define DIGEST_HEX_MAX (2 * 32 + 1)	/* the longest digest is 256 bits */
+
+/* The response, in lower case, with the nc that stands on the wire (request->count is not looked at).  EIO as below. */
+int digest_response(char response[DIGEST_HEX_MAX], const struct digest_challenge *challenge,
+                    const struct digest_request *request, const char *nc);
 
 /* Writes the value of the (Proxy-)Authorization header.  ENOTSUP algorithm or qop; EMSGSIZE; EIO: OpenSSL refuses the
  * algorithm (a FIPS policy). */

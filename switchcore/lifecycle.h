@@ -21,6 +21,7 @@ struct registrations {
 	uint64_t busy;				/* UNREGISTERING */
 	uint64_t unconfirmed;
 	bool stopping;
+	struct hash names, lines, contacts;	/* of those configured */
 };
 
 enum registration_event {
@@ -57,6 +58,11 @@ void registration_arm_retry(struct registration *r);	/* counts from the failure 
 void registration_arm_pulse(struct registration *r);
 
 void registrations_destroy_one(struct registration *r);
+/* registration_use.c */
+int registration_claims_create(struct registration *r);
+void registration_claims_leave(struct registration *r);	/* the claims go on without it */
+void registrations_list(struct registration *r);	/* anew, where its look-ups changed */
+void registrations_unlist(struct registration *r);
 size_t registrations_bucket(const char *line);
 
 #endif

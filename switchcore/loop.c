@@ -27,12 +27,17 @@ static uint64_t clock_us(clockid_t id)
 	return (uint64_t)t.tv_sec * SECOND_US + (uint64_t)t.tv_nsec / 1000;
 }
 
-static uint64_t now_us, wall_us;
+static uint64_t now_us;
+static uint64_t wall_ahead_us;		/* of the monotonic clock; looked up once a second */
+static uint64_t wall_checked_us;
 
 void loop_refresh_clock(void)
 {
 	now_us = clock_us(CLOCK_MONOTONIC);
-	wall_us = clock_us(CLOCK_REALTIME);
+	if (now_us - wall_checked_us >= SECOND_US || wall_ahead_us == 0) {
+		wall_ahead_us = clock_us(CLOCK_REALTIME) - now_us;
+		wall_checked_us = now_us;
+	}
 }
 
 uint64_t loop_now(void)
@@ -42,7 +47,7 @@ uint64_t loop_now(void)
 
 uint64_t loop_wall(void)
 {
-	return wall_us;
+	return now_us + wall_ahead_us;
 }
 
 int loop_create(struct loop **loop)
@@ -124,9 +129,8 @@ void loop_step(struct loop *loop, uint64_t until)
 	uint64_t next = timers_next(&loop->timers);
 	uint64_t now, wait;
 
-	loop_refresh_clock();
+	/* As of the event handled last: what that took makes the wait longer, never shorter. */
 	now = loop_now();
-
 	if (next < until)
 		until = next;
 	wait = until > now ? (until - now + 999) / 1000 : 0;	/* never early */

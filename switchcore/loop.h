@@ -22,7 +22,7 @@ void loop_step(struct loop *loop, uint64_t until);
 
 /* The time of the event being handled: looked up once for each. */
 uint64_t loop_now(void);	/* µs, monotonic; for every deadline */
-uint64_t loop_wall(void);	/* µs since the epoch; for people */
+uint64_t loop_wall(void);	/* µs since the epoch; for people.  A clock that was set anew is followed within a second */
 void loop_refresh_clock(void);	/* an event begins */
 
 #endif

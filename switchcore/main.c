@@ -1,4 +1,5 @@
 /* switchcore: the SIP process.  Opens everything, turns the loop, stops cleanly. */
+#include "calls.h"
 #include "capture.h"
 #include "chance.h"
 #include "control.h"
@@ -7,7 +8,9 @@
 #include "options.h"
 #include "registration.h"
 #include "report.h"
+#include "steer.h"
 #include "trace.h"
+#include "shm/cdr.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -27,6 +30,8 @@
 #define HEARTBEAT_US (SECOND_US / 2)
 /* Status news are told at once, but in a busy time only so often. */
 #define RING_US 2000
+/* News of calls, which come by the thousand: half a doorbell a message would be a tenth of what a call costs. */
+#define CALLS_RING_US 50000
 /* After so many requests at once the heap is full of holes; given back to the system when all is quiet again. */
 #define BURST_REQUESTS 40
 #define TRIM_US (60 * SECOND_US)
@@ -43,14 +48,17 @@ struct core {
 	struct pacing *pacing;
 	struct status_writer *status;
 	struct trace *trace;
+	struct cdr_writer *cdr;
 	struct report *report;
 	struct registrations *registrations;
+	struct gateways *gateways;
+	struct calls *calls;
 	struct follow *follow;
 	struct control *control;
 	bool stop, hurry;
-	bool news;			/* not told yet */
+	bool news, call_news;		/* not told yet */
 	bool burst;			/* since the heap was trimmed */
-	uint64_t heartbeat_at, tick_at, ring_at, trim_at;
+	uint64_t heartbeat_at, tick_at, rang_at, trim_at;
 };
 
 /* ------------------------------------------------------------------ the world of the registrations */
@@ -95,6 +103,11 @@ static int world_send(void *arg, struct sip_transaction **transaction, const str
 	return sip_register_send(((struct core *)arg)->sip, transaction, request, answer, answer_arg);
 }
 
+static int world_preview(void *arg, const struct sip_register *request, char *text, size_t size, size_t *len)
+{
+	return sip_register_preview(((struct core *)arg)->sip, request, text, size, len);
+}
+
 static void world_release(void *arg, struct sip_transaction *transaction)
 {
 	(void)arg;
@@ -114,7 +127,10 @@ static void world_keep_alive(void *arg, const struct listener *listener, const s
 
 static void world_transition(void *arg, struct registration *r, enum registration_state from)
 {
-	report_transition(((struct core *)arg)->report, r, from);
+	struct core *core = arg;
+
+	report_transition(core->report, r, from);
+	gateways_registration(core->gateways, r);
 }
 
 static void world_begun(void *arg, const struct registration *r)
@@ -134,7 +150,15 @@ static void world_over(void *arg, const struct registration *r, const struct reg
 
 static void world_changed(void *arg, struct registration *r)
 {
-	report_changed(((struct core *)arg)->report, r);
+	struct core *core = arg;
+
+	report_changed(core->report, r);
+	gateways_registration(core->gateways, r);
+}
+
+static void world_filled(void *arg, struct registration *r)
+{
+	gateways_registration(((struct core *)arg)->gateways, r);
 }
 
 static struct registration_world world_of(struct core *core)
@@ -143,8 +167,66 @@ static struct registration_world world_of(struct core *core)
 		.arg = core, .now = world_now, .wall = world_wall, .random = world_random, .listener = world_listener,
 		.listeners = world_listeners, .resolve = world_resolve, .send = world_send, .release = world_release,
 		.join = world_join, .keep_alive = world_keep_alive, .transition = world_transition, .begun = world_begun,
-		.sent = world_sent, .over = world_over, .changed = world_changed,
+		.sent = world_sent, .over = world_over, .changed = world_changed, .preview = world_preview, .filled = world_filled,
 	};
+}
+
+/* ------------------------------------------------------------------ the world of the gateways */
+
+static int world_probe(void *arg, struct sip_transaction **transaction, const struct sip_probe *probe,
+                       sip_answer_f *answer, void *answer_arg)
+{
+	return sip_probe_send(((struct core *)arg)->sip, transaction, probe, answer, answer_arg);
+}
+
+static void world_report(void *arg, enum kind_id kind, uint32_t id, const struct gateway_status *status)
+{
+	report_gateway(((struct core *)arg)->report, kind, id, status);
+}
+
+static void world_event(void *arg, const struct status_event *event)
+{
+	report_event(((struct core *)arg)->report, event);
+}
+
+static struct gateway_world gateway_world_of(struct core *core)
+{
+	return (struct gateway_world){
+		.arg = core, .now = world_now, .wall = world_wall, .random = world_random, .listener = world_listener,
+		.resolve = world_resolve, .probe = world_probe, .release = world_release, .report = world_report,
+		.event = world_event,
+	};
+}
+
+/* ------------------------------------------------------------------ commands */
+
+static int obey_refresh(void *arg, uint32_t id, uint64_t incarnation, uint64_t *attempt)
+{
+	return registrations_refresh(((struct core *)arg)->registrations, id, incarnation, attempt);
+}
+
+static int obey_preview_register(void *arg, uint32_t id, uint64_t incarnation, char *text, size_t size, size_t *len,
+                                 uint32_t *code)
+{
+	(void)code;
+	return registrations_preview(((struct core *)arg)->registrations, id, incarnation, text, size, len);
+}
+
+static int obey_hang_up(void *arg, uint32_t slot, uint64_t call)
+{
+	return calls_hang_up(((struct core *)arg)->calls, slot, call);
+}
+
+static int obey_preview_invite(void *arg, uint32_t id, uint64_t incarnation, const char *callee, const char *caller, char *text,
+                               size_t size, size_t *len, uint32_t *code)
+{
+	return calls_preview(((struct core *)arg)->calls, id, incarnation, callee, caller, text, size, len, code);
+}
+
+static struct control_obeyer obeyer_of(struct core *core)
+{
+	return (struct control_obeyer){ .arg = core, .refresh = obey_refresh, .hang_up = obey_hang_up,
+	                                .preview_register = obey_preview_register, .preview_invite = obey_preview_invite };
 }
 
 /* ------------------------------------------------------------------ opening */
@@ -252,6 +334,14 @@ static int open_sip(struct core *core)
 	return error ? fail("cannot start the resolver: %s", strerror(error)) : 0;
 }
 
+/* Made while we still may, for the user that we are about to become. */
+static int give_directory(const char *dir, const struct passwd *user)
+{
+	if (!dir || mkdir(dir, 0700) != 0 || chown(dir, user->pw_uid, user->pw_gid) == 0)
+		return 0;
+	return fail("%s: %s", dir, strerror(errno));
+}
+
 /* Bound to its ports, the process gives up what it no longer needs. */
 static int become_user(struct core *core)
 {
@@ -265,9 +355,8 @@ static int become_user(struct core *core)
 		return fail("--user %s: no such user", name);
 	if (geteuid() == user->pw_uid)
 		return 0;
-	if (core->options.run && mkdir(core->options.run, 0700) == 0 &&
-	    chown(core->options.run, user->pw_uid, user->pw_gid) != 0)
-		return fail("%s: %s", core->options.run, strerror(errno));
+	if (give_directory(core->options.run, user) != 0 || give_directory(core->options.cdr_spool, user) != 0)
+		return EXIT_FAILURE;
 	if (initgroups(name, user->pw_gid) != 0 || setgid(user->pw_gid) != 0 || setuid(user->pw_uid) != 0)
 		return fail("--user %s: %s", name, strerror(errno));
 	return 0;
@@ -293,12 +382,47 @@ static int open_directory(struct core *core)
 	return 0;
 }
 
+static int open_cdr(struct core *core)
+{
+	struct shm_why why = { "" };
+	char dir[sizeof core->dir + sizeof CDR_SUBDIR + 1];
+	int error;
+
+	snprintf(dir, sizeof dir, "%s/" CDR_SUBDIR, core->dir);
+	error = cdr_writer_open(&core->cdr, core->options.cdr_spool ? core->options.cdr_spool : dir, &why);
+	return error ? fail("%s", why.text[0] ? why.text : strerror(error)) : 0;
+}
+
+static void take_parameters(void *arg, const struct sip_parameters *parameters)
+{
+	calls_parameters(arg, parameters);
+}
+
+static int open_calls(struct core *core)
+{
+	struct calls_parts parts = {
+		.sip = core->sip, .resolver = core->resolver, .timers = loop_timers(core->loop), .gateways = core->gateways,
+		.registrations = core->registrations, .status = core->status, .cdr = core->cdr,
+	};
+	int error = calls_create(&core->calls, &parts);
+
+	if (error)
+		return fail("%s", strerror(error));
+	follow_parameters(core->follow, take_parameters, core->calls);
+	sip_handle(core->sip, calls_received, core->calls);
+	steer_unseen(calls_unseen, core->calls);
+	capture_known(calls_know, core->calls);
+	return 0;
+}
+
 static int open_segments(struct core *core)
 {
 	struct status_options options = {
 		.version = TANDEM_VERSION, .listeners = core->listeners, .trace_bytes = core->options.trace_bytes,
 	};
 	struct registration_world world = world_of(core);
+	struct control_obeyer obeyer = obeyer_of(core);
+	struct gateway_world gateway_world = gateway_world_of(core);
 	struct shm_why why = { "" };
 	int error;
 
@@ -311,14 +435,15 @@ static int open_segments(struct core *core)
 	    (error = report_create(&core->report, core->status)) != 0 ||
 	    (error = pacing_create(&core->pacing, &core->options.limits)) != 0 ||
 	    (error = registrations_create(&core->registrations, &world, loop_timers(core->loop), core->pacing)) != 0 ||
-	    (error = follow_create(&core->follow, core->dir, core->registrations, core->report)) != 0)
+	    (error = gateways_create(&core->gateways, &gateway_world, loop_timers(core->loop), core->registrations)) != 0 ||
+	    (error = follow_create(&core->follow, core->dir, core->registrations, core->gateways, core->report)) != 0)
 		return fail("%s", strerror(error));
-	error = control_open(&core->control, core->loop, core->dir, core->follow, core->registrations, &why);
+	error = control_open(&core->control, core->loop, core->dir, core->follow, &obeyer, &why);
 	if (error == EADDRINUSE)
 		return fail("%s: another switchcore runs there", core->dir);
 	if (error)
 		return fail("%s", why.text[0] ? why.text : strerror(error));
-	capture_start(core->trace);
+	capture_start(core->options.no_trace ? NULL : core->trace);
 	return 0;
 }
 
@@ -358,24 +483,36 @@ static void tick(struct core *core)
 		status_heartbeat(core->status);
 		core->heartbeat_at = now + HEARTBEAT_US;
 	}
+	gateways_tick(core->gateways);
 	if (now >= core->tick_at) {
 		follow_tick(core->follow);
 		control_tick(core->control);
 		report_tick(core->report);
 		registrations_sweep(core->registrations);
+		calls_tick(core->calls);
+		capture_tick();
 		trim_heap(core);
 		core->tick_at = now + SECOND_US;
 	}
 }
 
+static uint64_t ring_due(const struct core *core)
+{
+	if (core->news)
+		return core->rang_at + RING_US;
+	return core->call_news ? core->rang_at + CALLS_RING_US : UINT64_MAX;
+}
+
 static void tell_news(struct core *core)
 {
 	core->news = report_take_news(core->report) || core->news;
-	if (!core->news || loop_now() < core->ring_at)
+	core->news = follow_take_news(core->follow) || core->news;
+	core->call_news = calls_take_news(core->calls) || core->call_news;
+	if (loop_now() < ring_due(core))
 		return;
 	control_ring_all(core->control);
-	core->news = false;
-	core->ring_at = loop_now() + RING_US;
+	core->news = core->call_news = false;
+	core->rang_at = loop_now();
 }
 
 static void turn(struct core *core, uint64_t deadline)
@@ -383,12 +520,14 @@ static void turn(struct core *core, uint64_t deadline)
 	uint64_t until = core->heartbeat_at < core->tick_at ? core->heartbeat_at : core->tick_at;
 	uint64_t next = pacing_next(core->pacing);
 
+	if (gateways_next(core->gateways) < until)
+		until = gateways_next(core->gateways);
 	if (next < until)
 		until = next;
 	if (deadline < until)
 		until = deadline;
-	if (core->news && core->ring_at < until)
-		until = core->ring_at;
+	if (ring_due(core) < until)
+		until = ring_due(core);
 	follow_idle(core->follow);
 	loop_step(core->loop, until);
 	follow_look(core->follow);
@@ -407,9 +546,11 @@ static void stop(struct core *core)
 	log_info("switchcore: stopping");
 	core->stop = core->hurry = false;
 	follow_stop(core->follow);
+	gateways_stop(core->gateways);
+	calls_stop(core->calls);
 	registrations_stop(core->registrations);
 	pacing_run(core->pacing, loop_now());
-	while (!registrations_stopped(core->registrations) && loop_now() < deadline && !core->stop)
+	while ((!registrations_stopped(core->registrations) || !calls_stopped(core->calls)) && loop_now() < deadline && !core->stop)
 		turn(core, deadline);
 	control_ring_all(core->control);
 	left = registrations_unconfirmed(core->registrations);
@@ -422,6 +563,10 @@ static void stop(struct core *core)
 static void close_all(struct core *core)
 {
 	capture_start(NULL);
+	steer_unseen(NULL, NULL);
+	capture_known(NULL, NULL);
+	calls_destroy(core->calls);
+	gateways_destroy(core->gateways);
 	registrations_destroy(core->registrations);
 	control_close(core->control);
 	follow_destroy(core->follow);
@@ -430,6 +575,7 @@ static void close_all(struct core *core)
 	pacing_destroy(core->pacing);
 	report_destroy(core->report);
 	trace_destroy(core->trace);
+	cdr_writer_close(core->cdr);
 	status_writer_close(core->status);
 	loop_unwatch(core->signals);
 	if (core->signal_fd >= 0)
@@ -456,6 +602,10 @@ int main(int argc, char **argv)
 		error = open_directory(&core);
 	if (!error)
 		error = open_segments(&core);
+	if (!error)
+		error = open_cdr(&core);
+	if (!error)
+		error = open_calls(&core);
 	if (!error) {
 		tick(&core);
 		say_ready(&core);

@@ -11,8 +11,8 @@
 
 enum {
 	OPT_RUN = 256, OPT_SIP, OPT_RATE, OPT_RATE_PER_SERVER, OPT_IN_FLIGHT, OPT_IN_FLIGHT_PER_SERVER, OPT_STOP_TIMEOUT,
-	OPT_TLS_CA, OPT_TLS_CERT, OPT_TLS_KEY, OPT_DNS_SERVER, OPT_HOSTS_FILE, OPT_TRACE_BYTES, OPT_LOG_LEVEL, OPT_USER,
-	OPT_HELP, OPT_VERSION
+	OPT_TLS_CA, OPT_TLS_CERT, OPT_TLS_KEY, OPT_DNS_SERVER, OPT_HOSTS_FILE, OPT_CDR_SPOOL, OPT_TRACE_BYTES, OPT_LOG_LEVEL,
+	OPT_USER, OPT_HELP, OPT_VERSION
 };
 
 static const struct option long_options[] = {
@@ -28,6 +28,7 @@ static const struct option long_options[] = {
 	{ "tls-key", required_argument, NULL, OPT_TLS_KEY },
 	{ "dns-server", required_argument, NULL, OPT_DNS_SERVER },
 	{ "hosts-file", required_argument, NULL, OPT_HOSTS_FILE },
+	{ "cdr-spool", required_argument, NULL, OPT_CDR_SPOOL },
 	{ "trace-bytes", required_argument, NULL, OPT_TRACE_BYTES },
 	{ "log-level", required_argument, NULL, OPT_LOG_LEVEL },
 	{ "user", required_argument, NULL, OPT_USER },
@@ -53,7 +54,10 @@ static const char help[] =
 	"  --tls-cert FILE, --tls-key FILE certificate and key of the TLS listeners, PEM\n"
 	"  --dns-server ADDR[:PORT]        ask this name server (default: those of /etc/resolv.conf)\n"
 	"  --hosts-file FILE               names known without DNS (default /etc/hosts)\n"
-	"  --trace-bytes N                 size of the SIP trace (default 16777216)\n"
+	"  --cdr-spool DIR                 where call records wait for mgmtd, which must be told the same (default cdr in the\n"
+	"                                  run directory: in memory, so it outlasts restarts of both daemons, but what mgmtd\n"
+	"                                  has not taken yet is lost with the power; about 500 bytes a call)\n"
+	"  --trace-bytes N                 size of the SIP trace (default 16777216; 0 = none)\n"
 	"  --log-level LEVEL               error, warning, info or debug (default info)\n"
 	"  --user NAME                     bind, then run as this user\n"
 	"  --help, --version\n";
@@ -139,7 +143,10 @@ static int set_option(struct options *o, int option, const char *value)
 	case OPT_TLS_KEY:	o->tls_key = value; return 0;
 	case OPT_DNS_SERVER:	return set_dns_server(o, value);
 	case OPT_HOSTS_FILE:	o->hosts_file = value; return 0;
-	case OPT_TRACE_BYTES:	return number(&o->trace_bytes, "trace-bytes", value, 65536, UINT64_C(1) << 32);
+	case OPT_CDR_SPOOL:	o->cdr_spool = value; return 0;
+	case OPT_TRACE_BYTES:
+		o->no_trace = strcmp(value, "0") == 0;
+		return o->no_trace ? 0 : number(&o->trace_bytes, "trace-bytes", value, 65536, UINT64_C(1) << 32);
 	case OPT_USER:		o->user = value; return 0;
 	case OPT_LOG_LEVEL:
 		o->log_level = log_level_by_word(value);

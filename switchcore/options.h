@@ -14,8 +14,10 @@ struct options {
 	struct pacing_limits limits;
 	uint32_t stop_timeout_s;
 	uint64_t trace_bytes;			/* 0 = the segment's default */
+	bool no_trace;
 	const char *tls_ca, *tls_certificate, *tls_key;
 	const char *dns_server, *hosts_file;
+	const char *cdr_spool;			/* NULL = CDR_SUBDIR of the run directory */
 	const char *user;
 	int log_level;				/* enum log_level */
 };

@@ -302,7 +302,7 @@ uint32_t registration_attempts_last_hour(const struct registration *r)
 {
 	uint32_t slot = (uint32_t)(now(r) / REGISTRATION_RECENT_US), count = 0;
 
-	for (uint32_t age = 0; age < REGISTRATION_RECENT; age++)
+	for (uint32_t age = 0; age < REGISTRATION_RECENT && age <= r->recent_slot; age++)
 		if (r->recent_slot - age + REGISTRATION_RECENT > slot)
 			count += r->recent[(r->recent_slot - age) % REGISTRATION_RECENT];
 	return count;

@@ -8,6 +8,7 @@
 #define SWITCHCORE_REGISTRATION_H
 
 #include "account.h"
+#include "hash.h"
 #include "pacing.h"
 #include "resolver.h"
 #include "sip.h"
@@ -59,6 +60,9 @@ struct registration_world {
 	void (*sent)(void *arg, const struct registration *r);	/* a REGISTER left: target, listener and Contact are known */
 	void (*over)(void *arg, const struct registration *r, const struct registration_outcome *outcome);
 	void (*changed)(void *arg, struct registration *r);
+	/* Shown instead of sent: as sip_register_preview(). */
+	int (*preview)(void *arg, const struct sip_register *request, char *text, size_t size, size_t *len);
+	void (*filled)(void *arg, struct registration *r);	/* its capacity is used up, or no more; NULL = nobody asks */
 };
 
 struct registration {
@@ -71,6 +75,10 @@ struct registration {
 	struct timer pulse;			/* keep-alive; while not registered the end of a binding that lives on */
 	struct sip_flow_user flow;
 	struct registration *next_orphan;
+	struct hash_link by_name, by_line, by_contact;	/* while configured */
+	struct registration_claims *claims;
+	struct target *others;			/* what the server's name had besides target, heap, NULL = nothing */
+	size_t other_count;
 	struct registration *successor;		/* waits for this orphan's binding to go */
 	struct registration *predecessor;	/* the other way */
 	char *old_contact_user;			/* to be taken back with the next REGISTER, or NULL */
@@ -122,6 +130,22 @@ static inline bool registration_refreshing(const struct registration *r)
 	return r->state == STATE_REGISTERED && (r->queued || r->attempt);
 }
 
+/* Calls may use it: registered, or a binding from before lives on. */
+bool registration_usable(const struct registration *r);
+/* "registration carrier-a waiting: 403, next attempt 12:00:30" (UTC). */
+void registration_why(const struct registration *r, char *text, size_t size);
+/* Whether that is an address, whatever the port, of the server that the last REGISTER went to, or that its name had then. */
+bool registration_from(const struct registration *r, const union address *remote);
+const char *registration_name(const struct registration *r);
+const char *registration_inbound_mapping(const struct registration *r);	/* name, "" = none */
+
+/* Calls through it, both directions.  The claim outlives the registration. */
+struct registration_claims;
+int registration_claim(struct registration *r, struct registration_claims **claim);	/* EBUSY: capacity */
+void registration_release(struct registration_claims *claim);	/* once for each claim; NULL is allowed */
+bool registration_full(const struct registration *r);
+uint32_t registration_calls(const struct registration *r);
+
 #define REGISTRATION_CALL_ID_MAX 40
 void registration_call_id(const struct registration *r, char text[REGISTRATION_CALL_ID_MAX]);
 
@@ -140,8 +164,22 @@ uint32_t registrations_limit(const struct registrations *set);		/* no id at or a
 /* REGISTER now, whatever the timer says.  *attempt = its number.  ENOENT, ESTALE other incarnation, EINVAL disabled. */
 int registrations_refresh(struct registrations *set, uint32_t id, uint64_t incarnation, uint64_t *attempt);
 
+/* "\ntarget\n" and the REGISTER that an attempt would begin with now, byte for byte but for the branch; nothing is sent and
+ * nothing changes.  Also of one that is disabled: what it would send were it not.  On an error the reason in words, if
+ * there are any.  ENOENT, ESTALE as above; EAGAIN its server's name is being looked up; EHOSTUNREACH it has no address;
+ * EADDRNOTAVAIL there is no listener for it; ENOSPC; others from the stack. */
+int registrations_preview(struct registrations *set, uint32_t id, uint64_t incarnation, char *text, size_t size, size_t *len);
+
 /* Once a second: reports again those whose attempts of the last hour are fewer by now.  All are looked at in a minute. */
 void registrations_sweep(struct registrations *set);
+
+/* Those configured now; a deleted one is found no more, though its binding may still be there. */
+struct registration *registrations_find(const struct registrations *set, const char *name);
+/* Whose calls are let in: a disabled one is none. */
+struct registration *registrations_by_line(const struct registrations *set, const char *line);
+/* By the user part of its Contact; remote must be an address of its server.  ENOENT none, ENOTUNIQ several. */
+int registrations_by_contact(const struct registrations *set, struct registration **r, const char *user,
+                             const union address *remote);
 
 /* Removes all bindings (rule 9); true once none is left to wait for. */
 void registrations_stop(struct registrations *set);

@@ -69,10 +69,13 @@ void registrations_destroy_one(struct registration *r)
 		pacing_server_put(set->pacing, r->turn.server);
 	}
 	registration_forget(r);
+	registrations_unlist(r);
+	registration_claims_leave(r);
 	timer_destroy(set->timers, &r->timer);
 	timer_destroy(set->timers, &r->pulse);
 	account_destroy(r->account);
 	account_destroy(r->bound);
+	free(r->others);
 	free(r->detail);
 	free(r->last_phrase);
 	free(r);
@@ -85,7 +88,8 @@ static struct registration *create(struct registrations *set, const struct regis
 	if (!r)
 		return NULL;
 	r->account = account_create(record);
-	if (!r->account || timer_init(set->timers, &r->timer, registration_timer_due) != 0)
+	if (!r->account || registration_claims_create(r) != 0 ||
+	    timer_init(set->timers, &r->timer, registration_timer_due) != 0)
 		goto fail;
 	if (timer_init(set->timers, &r->pulse, registration_pulse_due) != 0) {
 		timer_destroy(set->timers, &r->timer);
@@ -107,6 +111,7 @@ static struct registration *create(struct registrations *set, const struct regis
 	r->cseq = set->world.random(set->world.arg) & 0x7fffff;	/* RFC 3261 8.1.1.5: below 2^31, with room to rise */
 	return r;
 fail:
+	registration_claims_leave(r);
 	account_destroy(r->account);
 	free(r);
 	return NULL;
@@ -153,6 +158,7 @@ static int add(struct registrations *set, const struct registration_record *reco
 	if (!r)
 		return ENOMEM;
 	set->table[r->id] = r;
+	registrations_list(r);
 	if (r->account->enabled && !set->stopping) {
 		r->wanted = true;
 		link_predecessor(r);
@@ -171,8 +177,10 @@ void registrations_delete(struct registrations *set, uint32_t id)
 	if (!r)
 		return;
 	set->table[id] = NULL;
+	registrations_unlist(r);
 	bucket = registrations_bucket(account_text(r->account, ACCOUNT_LINE));
 	r->orphan = true;
+	registration_tell(r);
 	r->next_orphan = set->orphans[bucket];
 	set->orphans[bucket] = r;
 	registration_unwant(r);
@@ -249,6 +257,7 @@ static void change(struct registration *r, const struct registration_record *rec
 
 	r->account = account;
 	r->revision = record->head.revision;
+	registrations_list(r);
 	/* Only effective values are on the wire. */
 	if (old->privacy != account->privacy && !privacy &&
 	    strcmp(account_text(old, ACCOUNT_DISPLAY_NAME), account_text(account, ACCOUNT_DISPLAY_NAME)) == 0)
@@ -355,6 +364,9 @@ void registrations_destroy(struct registrations *set)
 		while (set->orphans[i])
 			registrations_destroy_one(set->orphans[i]);
 	free(set->table);
+	hash_free(&set->names);
+	hash_free(&set->lines);
+	hash_free(&set->contacts);
 	free(set);
 }
 

@@ -49,14 +49,14 @@ bool report_take_news(struct report *report)
 	return news;
 }
 
-int report_reserve(struct report *report, uint32_t limit)
+int report_reserve(struct report *report, enum kind_id kind, uint32_t limit)
 {
-	int error = status_reserve(report->writer, KIND_REGISTRATION, limit);
+	int error = status_reserve(report->writer, kind, limit);
 
 	if (error && !report->full) {
 		report->full = true;
-		log_error("status: no room for the status of %" PRIu32 " registrations: %s; those beyond are not shown", limit,
-		          strerror(error));
+		log_error("status: no room for the status of %" PRIu32 " %s: %s; those beyond are not shown", limit,
+		          schema_kinds[kind].path, strerror(error));
 	}
 	return error;
 }
@@ -271,4 +271,17 @@ void report_transition(void *arg, struct registration *r, enum registration_stat
 	/* The record first: who is told of the event finds the state there. */
 	report_changed(report, r);
 	status_event(report->writer, &event);
+}
+
+void report_gateway(void *arg, enum kind_id kind, uint32_t id, const struct gateway_status *status)
+{
+	struct report *report = arg;
+
+	status_put(report->writer, kind, id, status);
+	report->news = true;
+}
+
+void report_event(void *arg, const struct status_event *event)
+{
+	status_event(((struct report *)arg)->writer, event);
 }

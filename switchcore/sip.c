@@ -1,12 +1,15 @@
 /* The agent of the SIP stack: its transports, what it does with requests from outside, and its end. */
-#include "sip_stack.h"
+#include "sip_client_stack.h"
+#include "sip_message.h"
 
 #include "log.h"
+#include "steer.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include <sofia-sip/msg_header.h>
@@ -16,43 +19,65 @@
 /* Not in the stack's installed headers, but exported; it hands a message to the agent as if it had come in here. */
 void tport_deliver(tport_t *tport, msg_t *message, msg_t *next, void *compartment, su_time_t now);
 
-#define ALLOWED "OPTIONS, REGISTER"
+#define SIP_TIMER_C_MS 7200000u
 
-/* ------------------------------------------------------------------ requests from outside */
+/* ------------------------------------------------------------------ what comes from outside */
 
-/* Calls and inbound registrations have no configuration here: what is not OPTIONS is refused. */
-static int received(struct sip *sip, nta_agent_t *agent, msg_t *message, sip_t *request)
+int32_t sip_tport_transport(const tport_t *tport)
 {
-	int status = 405;
-	const char *phrase = sip_405_Method_not_allowed;
+	const char *word = tport ? tport_name(tport)->tpn_proto : "udp";
+
+	return strcasecmp(word, "tls") == 0 ? TRANSPORT_TLS : strcasecmp(word, "tcp") == 0 ? TRANSPORT_TCP : TRANSPORT_UDP;
+}
+
+static const struct listener *listener_of(const struct sip *sip, const tport_t *tport)
+{
+	const tport_t *primary = tport && tport_is_secondary(tport) ? tport_parent(tport) : tport;
+
+	for (size_t i = 0; primary && i < sip->port_count; i++)
+		if (sip->ports[i].tport == primary || sip->ports[i].unverified == primary)
+			return sip->ports[i].listener;
+	return NULL;
+}
+
+/* Requests outside any transaction, ACK to a 2xx among them, and responses to what was released. */
+void sip_hand_over(struct sip *sip, msg_t *message, const sip_t *parsed)
+{
+	tport_t *tport = tport_delivered_by(nta_agent_tports(sip->agent), message);
+	struct sip_packet packet = { .sip = sip, .message = (const struct sip_message *)(const void *)parsed, .raw = message,
+	                             .connection = tport, .listener = listener_of(sip, tport) };
 
 	sip->before(sip->arg);
-	/* Responses without a transaction (a late answer to what was released), ACK and CANCEL ask for no answer of ours. */
-	if (!request || !request->sip_request || request->sip_request->rq_method == sip_method_ack) {
-		msg_destroy(message);
-		return 0;
-	}
-	switch (request->sip_request->rq_method) {
-	case sip_method_options:
-		status = 200, phrase = sip_200_OK;
-		break;
-	case sip_method_invite:
-	case sip_method_register:
-		status = 403, phrase = sip_403_Forbidden;
-		break;
-	case sip_method_cancel:
-	case sip_method_bye:
-	case sip_method_prack:
-	case sip_method_update:
-	case sip_method_info:
-		status = 481, phrase = sip_481_No_transaction;
-		break;
-	default:
-		break;
-	}
-	nta_msg_treply(agent, message, status, phrase, SIPTAG_ALLOW_STR(ALLOWED),
-	               SIPTAG_SERVER_STR("Tandem/" TANDEM_VERSION), TAG_END());
+	steer_seen();
+	packet.source.transport = sip_tport_transport(tport);
+	address_from(&packet.source.address, &msg_addr(message)->su_sa);
+	if (!packet.listener || !parsed || !sip->received)
+		sip_packet_drop(&packet);
+	else
+		sip->received(sip->received_arg, &packet);
+}
+
+static int received(struct sip *sip, nta_agent_t *agent, msg_t *message, sip_t *parsed)
+{
+	(void)agent;
+	sip_hand_over(sip, message, parsed);
 	return 0;
+}
+
+const struct listener *sip_listener_at(const struct sip *sip, const union address *local)
+{
+	for (size_t i = 0; i < sip->port_count; i++) {
+		const struct target *bound = &sip->ports[i].listener->bound;
+		if (bound->transport == TRANSPORT_UDP && address_equal(&bound->address, local))
+			return sip->ports[i].listener;
+	}
+	return NULL;
+}
+
+void sip_handle(struct sip *sip, void (*handler)(void *arg, struct sip_packet *packet), void *arg)
+{
+	sip->received = handler;
+	sip->received_arg = arg;
 }
 
 /* ------------------------------------------------------------------ opening */
@@ -225,7 +250,9 @@ int sip_open(struct sip **sip, struct loop *loop, struct listener *listeners, si
 	                            /* A REGISTER goes by the transport it was configured for, however long it is. */
 	                            NTATAG_UDP_MTU(65535),
 	                            NTATAG_MAXSIZE(65536),
-	                            NTATAG_TIMEOUT_408(1), NTATAG_USE_NAPTR(0), NTATAG_USE_SRV(0), TAG_END());
+	                            NTATAG_TIMEOUT_408(1), NTATAG_USE_NAPTR(0), NTATAG_USE_SRV(0),
+	                            /* How long a call may ring, and who answers a cancelled INVITE, is for the call to say. */
+	                            NTATAG_TIMER_C(SIP_TIMER_C_MS), NTATAG_CANCEL_487(0), TAG_END());
 	if (!s->agent)
 		goto out;
 	error = bind_all(s, options, why);
@@ -238,11 +265,17 @@ out:
 	return error;
 }
 
+void sip_set_timers(struct sip *sip, uint32_t t1_ms, uint32_t t2_ms, uint32_t timeout_ms)
+{
+	nta_agent_set_params(sip->agent, NTATAG_SIP_T1(t1_ms), NTATAG_SIP_T2(t2_ms), NTATAG_SIP_T1X64(timeout_ms), TAG_END());
+}
+
 void sip_close(struct sip *sip)
 {
 	if (!sip)
 		return;
 	if (sip->agent) {
+		sip_clients_close(sip);
 		sip_turn(sip);
 		sip_flows_close(sip);
 		nta_agent_destroy(sip->agent);
@@ -295,6 +328,7 @@ out:
 
 void sip_turn(struct sip *sip)
 {
+	sip_clients_turn(sip);
 	while (sip->abandoned) {
 		struct sip_transaction *t = sip->abandoned;
 		sip->abandoned = t->next;

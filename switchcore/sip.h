@@ -36,8 +36,26 @@ void sip_close(struct sip *sip);
 /* Ends the transactions whose owners released them; once in each turn of the loop. */
 void sip_turn(struct sip *sip);
 
+/* Who gets what belongs to no transaction: requests, ACKs to 2xx, late responses.  Each packet must be consumed (sip_message.h,
+ * sip_server.h).  Without a handler all is dropped. */
+struct sip_packet;
+void sip_handle(struct sip *sip, void (*handler)(void *arg, struct sip_packet *packet), void *arg);
+/* Whose UDP socket is bound there; NULL = nobody's. */
+const struct listener *sip_listener_at(const struct sip *sip, const union address *local);
+
+/* Retransmission of what is sent from now on (RFC 3261 17.1): T1, T2 and the time until an unanswered request is given up. */
+void sip_set_timers(struct sip *sip, uint32_t t1_ms, uint32_t t2_ms, uint32_t timeout_ms);
+
 /* The listener of that name and transport; name "" = the first of the transport; family AF_UNSPEC = any. */
 const struct listener *sip_listener(const struct sip *sip, const char *name, int32_t transport, sa_family_t family);
+
+/* How a request leaves: by which listener, to which address; for TLS the name that the certificate must carry. */
+struct sip_way {
+	const struct listener *listener;
+	struct target target;
+	const char *tls_name;		/* needed for TLS only */
+	bool tls_verify;		/* off: any certificate will do */
+};
 
 /* ------------------------------------------------------------------ answers */
 
@@ -87,6 +105,16 @@ struct sip_credential {
 int sip_credential_copy(struct sip_credential *credential, const struct digest_challenge *challenge);
 void sip_credential_free(struct sip_credential *credential);	/* wipes the nonce */
 
+/* The challenges of any response.  ENOMEM. */
+struct sip_message;
+struct sip_challenge_list {
+	struct digest_challenge challenges[SIP_CHALLENGES_MAX];
+	size_t count;
+	void *home;			/* holds the texts */
+};
+int sip_challenges_read(struct sip_challenge_list *list, const struct sip_message *message);
+void sip_challenges_free(struct sip_challenge_list *list);
+
 struct sip_register {
 	const struct account *account;
 	const struct listener *listener;
@@ -107,12 +135,29 @@ struct sip_register {
  * Errors: ENOTSUP a digest that cannot be computed; EINVAL, ENOMEM; others from the stack. */
 int sip_register_send(struct sip *sip, struct sip_transaction **transaction, const struct sip_register *request,
                       sip_answer_f *answer, void *arg);
+/* The same message, byte for byte but for the branch, which is made anew for each; nothing is sent.  ENOSPC: it does not fit. */
+int sip_register_preview(struct sip *sip, const struct sip_register *request, char *text, size_t size, size_t *len);
 /* Owed for every transaction, answered or not: no callback any more, and what is still unanswered is retransmitted no
  * more after sip_turn().  NULL is allowed. */
 void sip_transaction_release(struct sip_transaction *transaction);
 /* "sip:alice@192.0.2.7:5060;line=…": the Contact that such a request carries. */
 void sip_contact_text(char *text, size_t size, const struct account *account, const char *user,
                       const struct listener *listener, const struct target *target);
+
+/* ------------------------------------------------------------------ OPTIONS */
+
+/* An OPTIONS out of any dialog (RFC 3261 11.1): is somebody there? */
+struct sip_probe {
+	struct sip_way way;
+	const char *host;		/* of Request-URI and To, as configured */
+	uint16_t port;			/* 0 = none written */
+	uint32_t cseq;
+	const char *call_id, *from_tag;
+};
+
+/* As sip_register_send(). */
+int sip_probe_send(struct sip *sip, struct sip_transaction **transaction, const struct sip_probe *probe,
+                   sip_answer_f *answer, void *arg);
 
 /* ------------------------------------------------------------------ flows: connections that carried a REGISTER */
 

@@ -205,3 +205,24 @@ void sip_answer_read(struct sip_answer *answer, su_home_t *home, const sip_t *si
 		answer->retry_after = sip->sip_retry_after->af_delta > SECONDS_MAX ? SECONDS_MAX
 		                                                                   : (int32_t)sip->sip_retry_after->af_delta;
 }
+
+int sip_challenges_read(struct sip_challenge_list *list, const struct sip_message *message)
+{
+	static const struct sip_contact none = { "", "", "", "" };
+	struct sip_answer answer;
+
+	memset(list, 0, sizeof *list);
+	list->home = su_home_new(sizeof(su_home_t));
+	if (!list->home)
+		return ENOMEM;
+	sip_answer_read(&answer, list->home, (const sip_t *)(const void *)message, &none);
+	memcpy(list->challenges, answer.challenges, sizeof list->challenges);
+	list->count = answer.challenge_count;
+	return 0;
+}
+
+void sip_challenges_free(struct sip_challenge_list *list)
+{
+	su_home_unref(list->home);
+	list->home = NULL;
+}

@@ -55,13 +55,18 @@ void address_set_port(union address *address, uint16_t port)
 		address->v4.sin_port = htons(port);
 }
 
-bool address_equal(const union address *a, const union address *b)
+bool address_same_host(const union address *a, const union address *b)
 {
-	if (a->family != b->family || address_port(a) != address_port(b))
+	if (a->family != b->family)
 		return false;
 	if (a->family == AF_INET6)
 		return memcmp(&a->v6.sin6_addr, &b->v6.sin6_addr, sizeof a->v6.sin6_addr) == 0;
 	return a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr;
+}
+
+bool address_equal(const union address *a, const union address *b)
+{
+	return address_same_host(a, b) && address_port(a) == address_port(b);
 }
 
 bool address_is_any(const union address *address)

@@ -29,6 +29,7 @@ bool address_parse(union address *address, const char *host, uint16_t port);
 uint16_t address_port(const union address *address);
 void address_set_port(union address *address, uint16_t port);
 bool address_equal(const union address *a, const union address *b);
+bool address_same_host(const union address *a, const union address *b);	/* whatever the ports */
 bool address_is_any(const union address *address);		/* 0.0.0.0 or :: */
 socklen_t address_length(const union address *address);
 /* Takes an IPv4 address out of ::ffff:a.b.c.d. */

@@ -10,6 +10,7 @@ from until import until
 class Answer:
     def __init__(self, response):
         self.response = response
+        response.encoding = response.encoding or "utf-8"  # or the library guesses, which takes minutes for a capture file
         self.status, self.headers, self.text = response.status_code, response.headers, response.text
 
     def __repr__(self):

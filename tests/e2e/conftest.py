@@ -2,6 +2,8 @@
 
 import pytest
 
+import authority as certificates
+from exchange import Exchange, revive
 from lab import Lab
 
 
@@ -16,7 +18,7 @@ def pytest_configure(config):
 def pytest_runtest_makereport(item, call):
     outcome = yield
     report = outcome.get_result()
-    for name in ("lab", "quiet"):
+    for name in ("lab", "quiet", "switch"):
         lab = getattr(item, "funcargs", {}).get(name)
         if lab and report.failed:
             report.sections.append((f"logs of {name}", lab.logs()))
@@ -46,3 +48,39 @@ def quiet(tmp_path_factory):
 @pytest.fixture
 def api(quiet):
     return quiet.api()
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory):
+    """A certificate authority; see authority.py."""
+    return certificates.Authority(tmp_path_factory.mktemp("ca"))
+
+
+@pytest.fixture(scope="module")
+def switch(tmp_path_factory, authority):
+    """Both daemons with a listener of every transport, shared by the tests of a module through `exchange`."""
+    for lab in lab_for(tmp_path_factory.mktemp("switch")):
+        # lsan.supp names functions that only the slow unwinder finds behind libssl's.
+        lab.env["ASAN_OPTIONS"] = "detect_leaks=1:fast_unwind_on_malloc=0"
+        certificate, key = authority.issue(lab.host)
+        lab.start("mgmtd", "switchcore", sip=("udp:{host}:0", "tcp:{host}:0", "tls:{host}:0"),
+                  switchcore=["--tls-ca", authority.file, "--tls-cert", certificate, "--tls-key", key]).wait_switch()
+        yield lab
+
+
+@pytest.fixture
+def exchange(switch):
+    """Callers and gateways of one test around the shared switch."""
+    revive(switch)
+    own = Exchange(switch)
+    yield own
+    own.end()
+
+
+@pytest.fixture
+def own_exchange(lab):
+    """The same around a switch of the test's own, for tests that stop or kill it."""
+    lab.start("mgmtd", "switchcore").wait_switch()
+    own = Exchange(lab)
+    yield own
+    own.end()

@@ -42,7 +42,7 @@ class Daemon:
             log.seek(self.log_start)
             return log.read()
 
-    def wait_ready(self, within=15):
+    def wait_ready(self, within=30):
         """The words of its ready line after "<name> ready"."""
         def found():
             text = self.ready_path.read_text()

@@ -1,4 +1,4 @@
-"""A real Kamailio as the carrier's registrar."""
+"""A real Kamailio as the carrier's registrar, or as a proxy that stays in the path."""
 
 import base64
 import itertools
@@ -10,21 +10,22 @@ from daemon import Daemon
 from sip import Message
 from until import until
 
-TEMPLATE = pathlib.Path(__file__).with_name("kamailio.cfg")
+TEMPLATES = pathlib.Path(__file__).parent
 sequence = itertools.count(1)
 
 
 class Kamailio:
-    """host, port: where it listens, UDP and TCP.  Accounts are refused by digest unless digest=False."""
+    """host, port: where it listens, UDP and TCP.  Accounts are refused by digest unless digest=False.
+    With next_hop, a URI, it is no registrar but a record-routing proxy in front of that."""
 
-    def __init__(self, directory, host, port=5060, digest=True, algorithm="MD5", nonce_expire=300):
+    def __init__(self, directory, host, port=5060, digest=True, algorithm="MD5", nonce_expire=300, next_hop=None):
         self.directory, self.host, self.port = pathlib.Path(directory), host, port
         self.directory.mkdir(parents=True, exist_ok=True)
         self.socket = self.directory / "rpc"
         self.config = self.directory / "kamailio.cfg"
         words = {"ADDRESS": host, "PORT": port, "DIGEST": int(digest), "ALGORITHM": algorithm, "SOCKET": self.socket,
-                 "NONCE_EXPIRE": nonce_expire}
-        text = TEMPLATE.read_text()
+                 "NONCE_EXPIRE": nonce_expire, "NEXT_HOP": next_hop}
+        text = (TEMPLATES / ("proxy.cfg" if next_hop else "kamailio.cfg")).read_text()
         for word, value in words.items():
             text = text.replace(f"@{word}@", str(value))
         self.config.write_text(text)

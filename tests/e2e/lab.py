@@ -10,6 +10,7 @@ import tempfile
 from api import Api
 from daemon import Daemon
 from dns import Dns
+from double import Double
 from kamailio import Kamailio
 from peer import Peer
 from sipp import Sipp
@@ -65,7 +66,11 @@ class Lab:
         return [BUILD / name, "--run", self.run, *own, *self.extra[name]]
 
     def launch(self, name):
-        self.daemons[name] = Daemon(name, self.command(name), self.directory / f"{name}.log", {**SANITIZER_ENV, **self.env})
+        env = {**SANITIZER_ENV, **self.env}
+        if any("tls:" in listener for listener in self.sip or ()):
+            # The libraries have no frame pointers: only a slow walk finds the function that lsan.supp names.
+            env["ASAN_OPTIONS"] += ":fast_unwind_on_malloc=0"
+        self.daemons[name] = Daemon(name, self.command(name), self.directory / f"{name}.log", env)
         return self.daemons[name]
 
     def ready(self, name):
@@ -135,6 +140,12 @@ class Lab:
 
     def sipp(self, scenario, **options):
         peer = Sipp(self.directory, scenario, loopback_address(), **options)
+        self.peers.append(peer)
+        return peer
+
+    def double(self):
+        """Plays the switch; see double.py."""
+        peer = Double(BUILD, self.run, self.directory / "double.log")
         self.peers.append(peer)
         return peer
 

@@ -1,5 +1,6 @@
 """A scripted SIP peer: records every message exactly as received and answers as the test says."""
 
+import select
 import socket
 import ssl
 import threading
@@ -7,6 +8,34 @@ import time
 
 import sip
 from until import until
+
+
+class TlsStream:
+    """A TLS connection that one thread reads while others write: OpenSSL wants one at a time."""
+
+    def __init__(self, own):
+        self.own, self.lock = own, threading.Lock()
+        own.settimeout(0)
+        self.getsockname, self.getpeername, self.shutdown, self.close = own.getsockname, own.getpeername, own.shutdown, own.close
+
+    def recv(self, size):
+        while True:
+            if not self.own.pending():
+                select.select([self.own], [], [])
+            try:
+                with self.lock:
+                    return self.own.recv(size)
+            except ssl.SSLWantReadError:
+                continue
+
+    def sendall(self, data):
+        view = memoryview(data)
+        while view:
+            try:
+                with self.lock:
+                    view = view[self.own.send(view):]
+            except ssl.SSLWantWriteError:
+                select.select([], [self.own], [], 5)
 
 
 class Peer:
@@ -26,17 +55,20 @@ class Peer:
     def start(self):
         self.closing = False
         kind = socket.SOCK_DGRAM if self.transport == "udp" else socket.SOCK_STREAM
-        self.socket = socket.socket(socket.AF_INET, kind)
+        self.socket = self.open(kind)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind((self.host, self.port))
         self.port = self.socket.getsockname()[1]
         self.socket.settimeout(0.2)
         if self.transport == "udp":
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
-            threading.Thread(target=self.serve_datagrams, daemon=True).start()
+            threading.Thread(target=self.serve_datagrams, args=(self.socket,), daemon=True).start()
         else:
             self.socket.listen(64)
             threading.Thread(target=self.serve_connections, daemon=True).start()
+
+    def open(self, kind):
+        return socket.socket(socket.AF_INET, kind)
 
     def stop(self):
         """Gone: what is sent to it is refused."""
@@ -52,8 +84,7 @@ class Peer:
             pass
         connection.close()
 
-    def serve_datagrams(self):
-        own = self.socket
+    def serve_datagrams(self, own):
         while not self.closing:
             try:
                 data, source = own.recvfrom(65536)
@@ -61,7 +92,7 @@ class Peer:
                 continue
             except OSError:
                 return
-            self.receive(data, source, lambda reply, to=source: own.sendto(reply, to))
+            self.receive(data, source, lambda reply, to=source: own.sendto(reply, to), own)
 
     def serve_connections(self):
         own = self.socket
@@ -77,8 +108,15 @@ class Peer:
     def serve_stream(self, connection, source):
         try:
             if self.tls:
-                connection = self.tls.wrap_socket(connection, server_side=True)
-            self.connections.append(connection)
+                connection = TlsStream(self.tls.wrap_socket(connection, server_side=True))
+        except (OSError, ssl.SSLError):
+            connection.close()
+            return
+        self.read_stream(connection, source)
+
+    def read_stream(self, connection, source):
+        self.connections.append(connection)
+        try:
             data = b""
             while True:
                 more = connection.recv(65536)
@@ -96,14 +134,15 @@ class Peer:
                     length = int(sip.Message(data[:end])["content-length"] or 0)
                     if len(data) < end + length:
                         break
-                    self.receive(data[:end + length], source, connection.sendall)
+                    self.receive(data[:end + length], source, connection.sendall, connection)
                     data = data[end + length:]
         except (OSError, ssl.SSLError):
             pass
         finally:
             connection.close()
 
-    def receive(self, data, source, send):
+    def receive(self, data, source, send, reached=None):
+        """reached: the socket that it came in at."""
         now = time.time()
         if not data.strip():
             self.datagrams.append((now, data, source))

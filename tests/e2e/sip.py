@@ -42,6 +42,27 @@ class Message:
         return int(self.start.split(" ")[1])
 
     @property
+    def is_response(self):
+        return self.start.startswith("SIP/2.0 ")
+
+    @property
+    def content(self):
+        """The body as it came, in bytes."""
+        return self.raw.partition(b"\r\n\r\n")[2]
+
+    @property
+    def from_tag(self):
+        return tag_of(self["from"])
+
+    @property
+    def to_tag(self):
+        return tag_of(self["to"])
+
+    @property
+    def cseq_method(self):
+        return self["cseq"].split()[1]
+
+    @property
     def cseq(self):
         return int(self["cseq"].split()[0])
 
@@ -84,6 +105,28 @@ class Message:
         return digest_parameters(self["authorization"] or self["proxy-authorization"] or "")
 
 
+def tag_of(value):
+    match = re.search(r";\s*tag=([^;\s]*)", (value or "").rpartition(">")[2])
+    return match.group(1) if match else None
+
+
+def user_of(value):
+    """User part of the first URI in a header's value or a Request-URI."""
+    match = re.search(r"sips?:([^@;>]*)@", value or "")
+    return match.group(1) if match else None
+
+
+def address_of(value):
+    """(host, port) of the first URI in a header's value; the port None when it says none."""
+    match = re.search(r"sips?:(?:[^@>]*@)?(\[[^\]]*\]|[^:;>\s]*)(?::(\d+))?", value or "")
+    return (match.group(1), int(match.group(2)) if match.group(2) else None) if match else None
+
+
+def uris(values):
+    """The name-addrs of header values, each of which may hold several."""
+    return [part for value in values for part in re.findall(r"<[^>]*>[^,]*", value)]
+
+
 def digest_parameters(value):
     found = re.findall(r'([a-zA-Z0-9_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,]+))', value.partition(" ")[2])
     return {name.lower(): re.sub(r"\\(.)", r"\1", quoted) or bare for name, quoted, bare in found}
@@ -113,6 +156,23 @@ class Challenge:
         return given["response"] == digest(f"{first}:{self.nonce}:{middle}{second}")
 
 
+def answer_to(challenge, username, password, method="INVITE", uri="sip:switch", count=1, algorithm="MD5", qop=True):
+    """(name, value) of the header that answers a 401 or 407 (RFC 2617, RFC 8760).  count: how often the nonce was used; qop=False: as RFC 2069."""
+    kind = "www-authenticate" if challenge.code == 401 else "proxy-authenticate"
+    offers = [digest_parameters(value) for value in challenge.all(kind)]
+    asked = next(offer for offer in offers if offer.get("algorithm", "MD5") == algorithm)
+    digest = lambda text: Challenge.HASHES[algorithm](text.encode()).hexdigest()
+    first, second = digest(f"{username}:{asked['realm']}:{password}"), digest(f"{method}:{uri}")
+    use = f"{count:08x}:{'ab' * 8}:auth"
+    words = [f'username="{username}"', f'realm="{asked["realm"]}"', f'nonce="{asked["nonce"]}"', f'uri="{uri}"', f"algorithm={algorithm}",
+             f'response="{digest(":".join([first, asked["nonce"], use, second] if qop else [first, asked["nonce"], second]))}"']
+    if qop:
+        words += ["qop=auth", f"nc={count:08x}", f'cnonce="{"ab" * 8}"']
+    if "opaque" in asked:
+        words.append(f'opaque="{asked["opaque"]}"')
+    return ("Authorization" if challenge.code == 401 else "Proxy-Authorization"), "Digest " + ", ".join(words)
+
+
 def response(request, code, phrase="", headers=(), contact=True, expires=None, to_tag="peer"):
     """An answer to a request as RFC 3261 8.2.6 asks.  contact: repeat the request's Contact, with the granted expires."""
     lines = [f"SIP/2.0 {code} {phrase or PHRASES.get(code, 'Unknown')}"]
@@ -134,7 +194,8 @@ def response(request, code, phrase="", headers=(), contact=True, expires=None, t
 
 
 PHRASES = {
-    100: "Trying", 200: "OK", 302: "Moved Temporarily", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found",
-    407: "Proxy Authentication Required", 408: "Request Timeout", 423: "Interval Too Brief", 480: "Temporarily Unavailable",
+    100: "Trying", 180: "Ringing", 183: "Session Progress", 200: "OK", 302: "Moved Temporarily", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found",
+    405: "Method Not Allowed", 407: "Proxy Authentication Required", 408: "Request Timeout", 423: "Interval Too Brief", 480: "Temporarily Unavailable",
+    486: "Busy Here", 487: "Request Terminated", 488: "Not Acceptable Here", 491: "Request Pending",
     500: "Server Internal Error", 503: "Service Unavailable", 600: "Busy Everywhere", 603: "Decline",
 }

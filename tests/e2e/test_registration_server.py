@@ -1,8 +1,5 @@
 """The server by name, and by certificate (RFC 3263, RFC 5922)."""
 
-import ssl
-import subprocess
-
 import pytest
 
 import peer as peers
@@ -134,29 +131,6 @@ def test_the_time_to_live_is_obeyed(lab, dns):
 
 # TLS: the certificate must be trusted and carry the server's name.
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    """A certificate authority and a function that makes a server's certificate for a name or address."""
-    directory = tmp_path_factory.mktemp("ca")
-
-    def openssl(*words):
-        subprocess.run(["openssl", *map(str, words)], cwd=directory, check=True, capture_output=True)
-    for name in ("ca", "stranger"):
-        openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.pem", "-subj", f"/CN={name}",
-                "-days", "2")
-
-    def context(name):
-        kind = "IP" if name[0].isdigit() else "DNS"
-        openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
-        (directory / f"{name}.ext").write_text(f"subjectAltName={kind}:{name}\n")
-        openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-out",
-                f"{name}.pem", "-extfile", f"{name}.ext")
-        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        tls.load_cert_chain(directory / f"{name}.pem", directory / f"{name}.key")
-        return tls
-    return directory / "ca.pem", context
-
-
 def start_with_tls(lab, authority_file):
     # lsan.supp names functions that only the slow unwinder finds behind libssl's.
     lab.env["ASAN_OPTIONS"] = "detect_leaks=1:fast_unwind_on_malloc=0"
@@ -165,10 +139,9 @@ def start_with_tls(lab, authority_file):
 
 
 def test_a_certificate_of_the_servers_name_is_accepted(lab, dns, authority):
-    ca, context = authority
-    registrar = lab.peer(transport="tcp", tls=context("sip.example.net"))
+    registrar = lab.peer(transport="tcp", tls=authority.context("sip.example.net"))
     dns.a("sip.example.net", registrar.host)
-    start_with_tls(lab, ca)
+    start_with_tls(lab, authority.file)
     api = register(lab, port=registrar.port, transport="tls")
     message = registrar.wait_for_register(within=8)
     assert "SIP/2.0/TLS" in message["via"] and "transport=tls" in message.contact_uri
@@ -177,10 +150,9 @@ def test_a_certificate_of_the_servers_name_is_accepted(lab, dns, authority):
 
 @pytest.mark.parametrize("name, trusted", [("other.example.net", True), ("sip.example.net", False)])
 def test_a_certificate_of_another_name_or_authority_fails_at_once_as_transport(lab, dns, authority, name, trusted):
-    ca, context = authority
-    registrar = lab.peer(transport="tcp", tls=context(name))
+    registrar = lab.peer(transport="tcp", tls=authority.context(name))
     dns.a("sip.example.net", registrar.host)
-    start_with_tls(lab, ca if trusted else ca.with_name("stranger.pem"))
+    start_with_tls(lab, authority.file if trusted else authority.stranger)
     api = register(lab, port=registrar.port, transport="tls")
     status = api.wait_for_state("carrier-a", "waiting", within=6)
     assert status["reason"] == "transport" and status["detail"].startswith("certificate:")
@@ -188,10 +160,9 @@ def test_a_certificate_of_another_name_or_authority_fails_at_once_as_transport(l
 
 
 def test_with_verification_off_any_certificate_will_do(lab, dns, authority):
-    ca, context = authority
-    registrar = lab.peer(transport="tcp", tls=context("other.example.net"))
+    registrar = lab.peer(transport="tcp", tls=authority.context("other.example.net"))
     dns.a("sip.example.net", registrar.host)
-    start_with_tls(lab, ca.with_name("stranger.pem"))
+    start_with_tls(lab, authority.stranger)
     api = register(lab, port=registrar.port, transport="tls", tls_verify=False)
     api.wait_for_state("carrier-a", "registered", within=8)
     stays(lambda: len(registrar.registers()) == 1, 0.5, "one REGISTER")

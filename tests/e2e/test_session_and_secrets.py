@@ -204,6 +204,14 @@ def test_the_message_ring_shows_the_message_and_masks_the_credentials(lab):
     assert api.get("/trace", since=items[-1]["at"])["items"][0]["seq"] >= items[-1]["seq"] - 3
 
 
+def test_a_switch_without_a_trace_keeps_no_message(lab):
+    lab.start("mgmtd", "switchcore", switchcore=["--trace-bytes", "0"]).wait_switch()
+    peer = lab.peer()
+    lab.api().registration("carrier-a", peer)
+    lab.api().wait_for_state("carrier-a", "registered")
+    assert lab.api().get("/trace").expect(200)["items"] == []
+
+
 def test_the_trace_holds_tcp_messages_too(lab):
     registrar = lab.kamailio(digest=False)
     api = lab.start("mgmtd", "switchcore").api()

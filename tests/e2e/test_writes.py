@@ -121,7 +121,8 @@ def test_wait_applied_answers_when_the_switch_has_acted(quiet, api):
 def test_every_parameter_can_be_set_and_reset(api):
     for item in api.get("/sip-parameters").expect(200)["items"]:
         name = item["name"]
-        value = {"int": item.get("max"), "int_or_keyword": item.get("max"), "bool": not item["default"]}.get(item["type"])
+        value = {"int": item.get("max"), "int_or_keyword": item.get("max"), "bool": not item["default"],
+                 "number_list": [0.1, 0.2, 0.3]}.get(item["type"])
         if item["type"] == "enum":
             value = [option["value"] for option in item["options"] if option["value"] != item["default"]][0]
         assert api.put(f"/sip-parameters/{name}", value=value).expect(200)["changed"]

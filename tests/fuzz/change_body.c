@@ -8,6 +8,7 @@
 #include "mgmtd/document.h"
 #include "mgmtd/value.h"
 #include "mgmtd/json_body.h"
+#include "mgmtd/json_text.h"
 
 #include <sodium.h>
 #include <stdio.h>
@@ -60,10 +61,28 @@ static void check_errors(const json_t *errors)
 	}
 }
 
-/* Decodes the body of a registration; then what was accepted, as GET would show it. */
+/* The document as text says the same: rendered it is what is shown, and no field of it is missing. */
+static void check_texts(const struct operation *op, const json_t *document, const json_t *shown)
+{
+	char *text = json_dumps(document, JSON_TEXT), *complete = document_complete(op->kind, text), *rendered;
+	size_t size;
+
+	must(strcmp(text, complete) == 0, "a canonical document is complete");
+	rendered = document_render(op->kind, "x", text, "\"revision\":1", &size);
+	json_t *parsed = rendered ? json_loads(rendered, 0, NULL) : NULL;
+	json_object_del(parsed, "name");
+	json_object_del(parsed, "revision");
+	must(json_equal(parsed, shown), "what is rendered is what is shown");
+	json_decref(parsed);
+	free(rendered);
+	free(complete);
+	free(text);
+}
+
+/* Decodes the body of an object; then what was accepted, as GET would show it. */
 static void check_object(const struct operation *op)
 {
-	struct registration_record record, again;
+	union any_record record, again;
 	json_t *errors = json_array(), *document = NULL, *second = NULL;
 
 	memset(&record, 0, sizeof record);
@@ -72,6 +91,7 @@ static void check_object(const struct operation *op)
 		check_errors(errors);
 	} else {
 		json_t *shown = document_present(op->kind, op->name, document);
+		check_texts(op, document, shown);
 
 		again = record;
 		must(document_decode(op->kind, op->name, shown, document, false, secrets, "", errors, &again.head, &second) == 0,
@@ -88,24 +108,33 @@ static void check_object(const struct operation *op)
 	json_decref(errors);
 }
 
+/* What was accepted is accepted again in its canonical form, and comes out the same. */
 static void check_parameter(const struct operation *op)
 {
 	const struct field *field = schema_field(op->kind, op->name);
-	char slot[512];
-	json_t *errors = json_array(), *canonical = NULL;
+	char slot[2048], again[2048];
+	json_t *errors = json_array(), *canonical = NULL, *second = NULL;
 
-	if (field && field->size <= sizeof slot && op->value && !json_is_null(op->value) &&
-	    value_check(field, op->value, op->pointer, NULL, errors, slot, &canonical))
-		check_errors(errors);
+	if (field && field->size <= sizeof slot && op->value && !json_is_null(op->value)) {
+		if (value_check(field, op->value, op->pointer, NULL, errors, slot, &canonical)) {
+			check_errors(errors);
+		} else {
+			must(value_check(field, canonical, "", NULL, errors, again, &second) == 0, "a canonical value is accepted");
+			must(json_equal(canonical, second), "and is its own canonical form");
+			must(memcmp(slot, again, field->size) == 0, "which is stored the same");
+		}
+	}
 	json_decref(canonical);
+	json_decref(second);
 	json_decref(errors);
 }
 
 static struct change *built(unsigned char choice, json_t *body, json_t *errors)
 {
 	const struct kind *registrations = &schema_kinds[KIND_REGISTRATION], *parameters = &schema_kinds[KIND_PARAMETERS];
+	const struct kind *routing = &schema_kinds[KIND_ROUTING_GATEWAY], *mapping = &schema_kinds[KIND_MAPPING_GATEWAY];
 
-	switch (choice % 6) {
+	switch ((unsigned char)(choice - '0') % 9) {	/* a digit, in the corpus */
 	case 0:
 		return change_set(body, errors);
 	case 1:
@@ -116,8 +145,14 @@ static struct change *built(unsigned char choice, json_t *body, json_t *errors)
 		return change_single(VERB_PUT, registrations, "carrier-a", body, errors);
 	case 4:
 		return change_single(VERB_PATCH, registrations, "carrier-a", body, errors);
-	default:
+	case 5:
 		return change_single(VERB_PUT, parameters, "SS_SIP_USER_AGENT_EXPIRE", body, errors);
+	case 6:
+		return change_single(VERB_PUT, routing, "carrier-a", body, errors);
+	case 7:
+		return change_single(VERB_PUT, mapping, "carrier-a", body, errors);
+	default:
+		return change_single(VERB_PUT, parameters, "SS_SIP_RESEND_INTERVAL", body, errors);
 	}
 }
 

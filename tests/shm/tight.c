@@ -446,7 +446,7 @@ static void check_the_end(void)
 	uint64_t revisions[RECORDS];
 	struct config_writer *w;
 	struct shm_why why;
-	uint32_t used, total;
+	uint32_t used, total, leaves = (RECORDS + config_per_leaf(KIND_REGISTRATION) - 1) / config_per_leaf(KIND_REGISTRATION);
 
 	if (config_writer_open(&w, test.dir, &options, &why) != 0) {
 		violation("at the end: %s", why.text);
@@ -455,7 +455,7 @@ static void check_the_end(void)
 	recovered(w, revisions);
 	config_writer_tick(w);
 	config_writer_pages(w, &used, &total);
-	if (used > 14 || total > SPARE_PAGES + 20)
+	if (used > leaves + 7 || total > SPARE_PAGES + leaves + 13)
 		violation("at the end: %u pages in use of %u", used, total);
 	if (w->pool && w->pool->queue_length)
 		violation("at the end: %u pages are still held, and nobody lives", w->pool->queue_length);

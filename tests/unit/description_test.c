@@ -77,27 +77,49 @@ static void every_route_is_described_under_its_own_name(void **state)
 	json_decref(names);
 }
 
+static json_t *property_of(const char *component, const struct field *field)
+{
+	json_t *properties = json_object_get(json_object_get(schemas(), component), "properties");
+
+	if (field->flags & SIP)
+		properties = json_object_get(json_object_get(properties, "sip"), "properties");
+	return json_object_get(properties, field->name);
+}
+
+static void check_described(const struct field *field, const char *shown, const char *written)
+{
+	json_t *property = property_of(written, field);
+	struct list_limits limits = schema_list_limits(field);
+
+	assert_non_null(property_of(shown, field));
+	assert_non_null(property);
+	assert_string_equal(json_string_value(json_object_get(property, "description")), field->help);
+	assert_int_equal(json_is_true(json_object_get(property, "writeOnly")), (field->flags & SECRET) != 0);
+	if (field->type == FT_ENUM)
+		assert_true(json_array_size(json_object_get(property, "enum")) > 1);
+	if (field->type == FT_INT && !(field->flags & ZERO_OFF))
+		assert_int_equal(json_integer_value(json_object_get(property, "maximum")), field->max);
+	if (field->type >= FT_TEXT && field->type <= FT_HOST_PORT && !(field->flags & SECRET))
+		assert_int_equal(json_integer_value(json_object_get(property, "maxLength")), field->max);
+	if (field->type >= FT_INTERVALS) {
+		assert_int_equal(json_integer_value(json_object_get(property, "maxItems")), limits.max_items);
+		assert_true(json_is_object(json_object_get(property, "items")));
+	}
+}
+
 /* A field that is added to a table appears in the description by itself. */
 static void every_field_is_described_with_its_limits(void **state)
 {
-	const struct kind *kind = &schema_kinds[KIND_REGISTRATION];
-	json_t *shown = json_object_get(json_object_get(schemas(), "Registration"), "properties");
-	json_t *written = json_object_get(json_object_get(schemas(), "RegistrationWrite"), "properties");
+	static const char *const components[KIND_COUNT][2] = {
+		[KIND_REGISTRATION] = { "Registration", "RegistrationWrite" },
+		[KIND_ROUTING_GATEWAY] = { "RoutingGateway", "RoutingGatewayWrite" },
+		[KIND_MAPPING_GATEWAY] = { "MappingGateway", "MappingGatewayWrite" },
+	};
+
 	(void)state;
-	for (size_t i = 0; i < kind->nfields; i++) {
-		const struct field *field = &kind->fields[i];
-		json_t *property = json_object_get(written, field->name);
-		assert_non_null(json_object_get(shown, field->name));
-		assert_non_null(property);
-		assert_string_equal(json_string_value(json_object_get(property, "description")), field->help);
-		assert_int_equal(json_is_true(json_object_get(property, "writeOnly")), (field->flags & SECRET) != 0);
-		if (field->type == FT_ENUM)
-			assert_true(json_array_size(json_object_get(property, "enum")) > 1);
-		if (field->type == FT_INT && !(field->flags & ZERO_OFF))
-			assert_int_equal(json_integer_value(json_object_get(property, "maximum")), field->max);
-		if (field->type >= FT_TEXT && !(field->flags & SECRET))
-			assert_int_equal(json_integer_value(json_object_get(property, "maxLength")), field->max);
-	}
+	for (size_t k = KIND_PARAMETERS + 1; k < KIND_COUNT; k++)
+		for (size_t i = 0; i < schema_kinds[k].nfields; i++)
+			check_described(&schema_kinds[k].fields[i], components[k][0], components[k][1]);
 	json_t *patch = json_object_get(json_object_get(schemas(), "ParametersPatch"), "properties");
 	assert_int_equal(json_object_size(patch), schema_kinds[KIND_PARAMETERS].nfields);
 }

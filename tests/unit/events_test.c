@@ -74,6 +74,22 @@ static void nothing_is_lost_before_the_first_event(void **state)
 	assert_null(reason);
 }
 
+/* With nobody there, what is left out takes one number, however much it is. */
+static void what_nobody_hears_is_left_out_and_costs_one_number(void **state)
+{
+	struct events *e;
+	(void)state;
+	assert_int_equal(events_open(&e), 0);
+	for (int i = 0; i < 100000; i++)
+		assert_true(events_unheard(e));
+	events_publish(e, "call", "{}", 2);
+	for (int i = 0; i < 3; i++)
+		assert_true(events_unheard(e));
+	events_publish(e, "call", "{}", 2);
+	assert_int_equal(events_next(e), 5);	/* gap 1, event 2, gap 3, event 4 */
+	events_free(e);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -83,6 +99,7 @@ int main(void)
 		cmocka_unit_test(a_client_of_another_life_is_told_of_the_restart),
 		cmocka_unit_test(an_id_that_never_was_does_not_resume),
 		cmocka_unit_test(nothing_is_lost_before_the_first_event),
+		cmocka_unit_test(what_nobody_hears_is_left_out_and_costs_one_number),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,7 +34,7 @@ static void credentials_are_masked_and_nothing_else_is_touched(void **state)
 	const char *shown = masked(request, sizeof request - 1);
 	assert_null(strstr(shown, "5ec4e7"));
 	assert_null(strstr(shown, "bob"));
-	assert_non_null(strstr(shown, "\r\nAuthorization: ***\r\nContent-Length: 0\r\n\r\n"));
+	assert_non_null(strstr(shown, "\r\nAuthorization: Digest ***\r\nContent-Length: 0\r\n\r\n"));
 	assert_memory_equal(shown, request, (size_t)(strstr(request, "Authorization") - request));
 }
 
@@ -56,6 +56,57 @@ static void the_challenge_stays_to_be_read(void **state)
 				    "X-Authorization: shown\r\nAuthorization-Info: shown\r\n\r\n";
 	(void)state;
 	assert_string_equal(masked(reply, sizeof reply - 1), reply);
+}
+
+static void masked_is(const char *message, const char *masked)
+{
+	struct buffer b = { 0 };
+	message_masked(&b, message, strlen(message));
+	assert_string_equal(b.text, masked);
+	buffer_free(&b);
+}
+
+static void what_answers_to_credentials_is_masked_too(void **state)
+{
+	(void)state;
+	masked_is("SIP/2.0 200 OK\r\nAuthentication-Info: nextnonce=\"abc\",\r\n rspauth=\"def\"\r\nCSeq: 1 INVITE\r\n\r\n",
+	          "SIP/2.0 200 OK\r\nAuthentication-Info: ***\r\nCSeq: 1 INVITE\r\n\r\n");
+	masked_is("INVITE sip:h SIP/2.0\r\nproxy-AUTHORIZATION : Digest x\r\nProxy-Authentication-Info:x\r\n\r\n",
+	          "INVITE sip:h SIP/2.0\r\nproxy-AUTHORIZATION : Digest ***\r\nProxy-Authentication-Info: ***\r\n\r\n");
+}
+
+/* The length stays: Content-Length still tells the truth. */
+static void media_keys_are_masked_byte_for_byte(void **state)
+{
+	(void)state;
+	masked_is("INVITE sip:h SIP/2.0\r\n\r\nv=0\r\nk=base64:abc\r\na=crypto:1 AES inline:KEY|2^20 X=1;inline:Z\r\na=inline:no\r\n",
+	          "INVITE sip:h SIP/2.0\r\n\r\nv=0\r\nk=**********\r\na=crypto:1 AES inline:******** X=1;inline:*\r\na=inline:no\r\n");
+	masked_is("A: 1\r\nk=no body yet\r\n\r\n", "A: 1\r\nk=no body yet\r\n\r\n");
+}
+
+static void credentials_behind_the_end_of_a_message_are_masked(void **state)
+{
+	(void)state;
+	masked_is("SIP/2.0 100 Trying\r\n\r\nREGISTER sip:h SIP/2.0\r\nAuthorization: Digest x\r\n\r\n",
+	          "SIP/2.0 100 Trying\r\n\r\nREGISTER sip:h SIP/2.0\r\nAuthorization: Digest ***\r\n\r\n");
+}
+
+static void a_request_is_told_by_its_first_line(void **state)
+{
+	static const char invite[] = "INVITE sip:8801@h;user=phone SIP/2.0\r\n\r\n";
+	size_t len;
+	(void)state;
+	assert_true(message_is(invite, sizeof invite - 1, "INVITE"));
+	assert_false(message_is(invite, sizeof invite - 1, "INV"));
+	assert_false(message_is("INVITE", 6, "INVITE"));
+	const char *uri = message_request_uri(invite, sizeof invite - 1, &len);
+	assert_non_null(uri);
+	assert_int_equal(len, strlen("sip:8801@h;user=phone"));
+	assert_memory_equal(uri, "sip:8801@h;user=phone", len);
+	assert_null(message_request_uri("SIP/2.0 200 OK\r\n", 16, &len));
+	assert_null(message_request_uri("x SIP/2.0", 9, &len));
+	assert_null(message_request_uri("", 0, &len));
+	assert_null(message_request_uri(" SIP/2.0\r\n", 10, &len));
 }
 
 static void bytes_that_are_no_message_pass_through(void **state)
@@ -107,6 +158,11 @@ static void only_our_call_ids_name_a_record(void **state)
 	assert_int_equal(message_record_id(&id, "0000002a"), EINVAL);
 	assert_int_equal(message_record_id(&id, ""), EINVAL);
 	assert_int_equal(message_record_id(&id, "2a-abc"), EINVAL);
+	assert_int_equal(message_gateway_id(&id, "g0000002b-abc"), 0);
+	assert_int_equal(id, 43);
+	assert_int_equal(message_gateway_id(&id, "0000002b-abc"), EINVAL);
+	assert_int_equal(message_gateway_id(&id, "g"), EINVAL);
+	assert_int_equal(message_gateway_id(&id, ""), EINVAL);
 }
 
 static void json_text_is_utf8_whatever_came(void **state)
@@ -126,6 +182,10 @@ int main(void)
 		cmocka_unit_test(credentials_are_masked_and_nothing_else_is_touched),
 		cmocka_unit_test(every_way_to_write_the_header_is_masked),
 		cmocka_unit_test(the_challenge_stays_to_be_read),
+		cmocka_unit_test(what_answers_to_credentials_is_masked_too),
+		cmocka_unit_test(media_keys_are_masked_byte_for_byte),
+		cmocka_unit_test(credentials_behind_the_end_of_a_message_are_masked),
+		cmocka_unit_test(a_request_is_told_by_its_first_line),
 		cmocka_unit_test(bytes_that_are_no_message_pass_through),
 		cmocka_unit_test(a_header_is_found_by_both_its_names),
 		cmocka_unit_test(the_summary_is_the_first_line_for_people),

@@ -13,6 +13,7 @@ struct fixture {
 	char *dir;
 	int listener, near, far;
 	struct shm_why why;
+	struct control_packet packet;
 };
 
 static int setup(void **state)
@@ -39,68 +40,136 @@ static int teardown(void **state)
 	return 0;
 }
 
+static void send_raw(int fd, const void *bytes, size_t size)
+{
+	assert_int_equal(send(fd, bytes, size, MSG_DONTWAIT), (ssize_t)size);
+}
+
 static void a_command_and_its_answer_arrive_whole(void **state)
 {
 	struct fixture *f = *state;
 	struct control_request request = { .id = 7, .command = CONTROL_REFRESH, .kind = 1, .object = 12, .incarnation = 99 };
-	struct control_reply reply = { .id = 7, .error = ESTALE, .attempt = 3 };
-	union control_packet packet;
-	size_t size = 0;
+	struct control_reply reply = { .id = 7, .error = ESTALE, .code = 404, .attempt = 3 };
+	struct control_packet *packet = &f->packet;
 
-	assert_int_equal(control_receive(f->far, &packet, &size), EAGAIN);
-	assert_int_equal(control_send(f->near, &request, sizeof request), 0);
-	assert_int_equal(control_receive(f->far, &packet, &size), 0);
-	assert_int_equal(size, sizeof request);
-	assert_memory_equal(&packet.request, &request, sizeof request);
-	assert_int_equal(control_send(f->far, &reply, sizeof reply), 0);
-	assert_int_equal(control_receive(f->near, &packet, &size), 0);
-	assert_int_equal(size, sizeof reply);
-	assert_memory_equal(&packet.reply, &reply, sizeof reply);
-	assert_int_equal(control_receive(f->near, &packet, &size), EAGAIN);
+	assert_int_equal(control_receive(f->far, packet), EAGAIN);
+	assert_int_equal(control_ask(f->near, &request, NULL, 0), 0);
+	assert_int_equal(control_receive(f->far, packet), 0);
+	assert_int_equal(packet->type, CONTROL_REQUEST);
+	assert_int_equal(packet->length, 0);
+	assert_int_equal(packet->request.id, 7);
+	assert_int_equal(packet->request.command, CONTROL_REFRESH);
+	assert_int_equal(packet->request.kind, 1);
+	assert_int_equal(packet->request.object, 12);
+	assert_int_equal(packet->request.incarnation, 99);
+	assert_int_equal(control_answer(f->far, &reply, NULL, 0), 0);
+	assert_int_equal(control_receive(f->near, packet), 0);
+	assert_int_equal(packet->type, CONTROL_REPLY);
+	assert_int_equal(packet->reply.id, 7);
+	assert_int_equal(packet->reply.error, ESTALE);
+	assert_int_equal(packet->reply.code, 404);
+	assert_int_equal(packet->reply.attempt, 3);
+	assert_int_equal(control_receive(f->near, packet), EAGAIN);
+}
+
+static void arguments_and_texts_arrive_byte_for_byte(void **state)
+{
+	struct fixture *f = *state;
+	struct control_request request = { .command = CONTROL_PREVIEW_INVITE };
+	struct control_reply reply = { .id = 1 };
+	struct control_packet *packet = &f->packet;
+	static const char arguments[] = "8801234567\0alice";
+	static char text[CONTROL_TEXT_MAX + 1];
+
+	for (size_t i = 0; i < sizeof text; i++)
+		text[i] = (char)(i * 31 >> 3);
+	memset(packet->bytes, 'x', sizeof packet->bytes);
+	assert_int_equal(control_ask(f->near, &request, arguments, sizeof arguments), 0);
+	assert_int_equal(control_receive(f->far, packet), 0);
+	assert_int_equal(packet->length, sizeof arguments);
+	assert_memory_equal(packet->bytes, arguments, sizeof arguments);
+	assert_int_equal(packet->bytes[sizeof arguments], '\0');
+	assert_int_equal(control_answer(f->far, &reply, text, CONTROL_TEXT_MAX), 0);
+	assert_int_equal(control_receive(f->near, packet), 0);
+	assert_int_equal(packet->length, CONTROL_TEXT_MAX);
+	assert_memory_equal(packet->bytes, text, CONTROL_TEXT_MAX);
+	assert_int_equal(packet->bytes[CONTROL_TEXT_MAX], '\0');
+	assert_int_equal(control_ask(f->near, &request, text, CONTROL_ARGUMENTS_MAX), 0);
+	assert_int_equal(control_receive(f->far, packet), 0);
+	assert_int_equal(packet->length, CONTROL_ARGUMENTS_MAX);
+	assert_int_equal(control_ask(f->near, &request, text, CONTROL_ARGUMENTS_MAX + 1), EMSGSIZE);
+	assert_int_equal(control_answer(f->far, &reply, text, CONTROL_TEXT_MAX + 1), EMSGSIZE);
+	assert_int_equal(control_receive(f->far, packet), EAGAIN);
+}
+
+/* A request of the size of a reply is a request all the same, and the other way round. */
+static void packets_are_told_apart_by_their_type(void **state)
+{
+	struct fixture *f = *state;
+	struct control_request request = { .id = 1 };
+	struct control_reply reply = { .id = 2 };
+
+	assert_int_equal(control_ask(f->near, &request, "12345678", 8), 0);
+	assert_int_equal(control_answer(f->near, &reply, "12345678", 8), 0);
+	assert_int_equal(control_ring(f->near), 0);
+	assert_int_equal(control_receive(f->far, &f->packet), 0);
+	assert_int_equal(f->packet.type, CONTROL_REQUEST);
+	assert_int_equal(control_receive(f->far, &f->packet), 0);
+	assert_int_equal(f->packet.type, CONTROL_REPLY);
+	assert_int_equal(control_receive(f->far, &f->packet), 0);
+	assert_int_equal(f->packet.type, CONTROL_DOORBELL);
+	assert_int_equal(f->packet.length, 0);
 }
 
 static void a_doorbell_rings_either_way_and_never_blocks(void **state)
 {
 	struct fixture *f = *state;
-	union control_packet packet;
-	size_t size;
+	struct control_request request = { .id = 1 };
 
 	assert_int_equal(control_ring(f->far), 0);
-	assert_int_equal(control_receive(f->near, &packet, &size), 0);
-	assert_int_equal(size, 1);
+	assert_int_equal(control_receive(f->near, &f->packet), 0);
+	assert_int_equal(f->packet.type, CONTROL_DOORBELL);
 	/* Nobody takes them; the buffer fills up, and that is no error. */
 	for (int i = 0; i < 100000; i++)
 		assert_int_equal(control_ring(f->near), 0);
-	assert_int_equal(control_send(f->near, "x", 1), EAGAIN);
-	assert_int_equal(control_receive(f->far, &packet, &size), 0);
-	assert_int_equal(size, 1);
+	assert_int_equal(control_ask(f->near, &request, NULL, 0), EAGAIN);
+	assert_int_equal(control_receive(f->far, &f->packet), 0);
+	assert_int_equal(f->packet.type, CONTROL_DOORBELL);
 }
 
 static void a_peer_that_is_gone_is_noticed(void **state)
 {
 	struct fixture *f = *state;
-	union control_packet packet;
-	size_t size;
 
 	close(f->far);
-	assert_int_equal(control_receive(f->near, &packet, &size), EPIPE);
+	assert_int_equal(control_receive(f->near, &f->packet), EPIPE);
 	assert_int_equal(control_ring(f->near), EPIPE);
 	f->far = dup(f->near);
 }
 
-static void a_packet_of_no_known_size_is_dropped(void **state)
+/* Whatever a peer sends: it is a packet of a type whose length is what it says, or it is dropped. */
+static void a_packet_that_lies_about_itself_is_dropped(void **state)
 {
 	struct fixture *f = *state;
-	union control_packet packet;
-	char odd[300] = { 0 };
-	size_t size;
+	static unsigned char odd[sizeof(struct control_request) + CONTROL_TEXT_MAX + 64];
+	struct control_request request = { .type = CONTROL_REQUEST };
+	const size_t fixed = sizeof request;
+	static const struct { unsigned char type; uint32_t length; size_t size; } cases[] = {
+		{ 0, 0, 1 }, { '?', 0, 1 }, { '=', 0, 1 }, { '!', 0, 2 }, { '!', 0, 40 }, { '?', 0, 39 }, { '=', 0, 39 }, { '?', 0, 41 },
+		{ '?', 2, 41 }, { '?', 0xffffffff, 41 }, { '=', 0xffffffd8, 40 }, { '?', 513, 553 }, { '=', 65537, 65577 },
+		{ '=', 65600, 65640 }, { '=', 65536, 65600 }, { '=', 5, 44 }, { '=', 0, 41 }, { 'R', 0, 40 }, { 'R', 8, 48 },
+	};
 
-	assert_int_equal(control_send(f->near, odd, 2), 0);
-	assert_int_equal(control_send(f->near, odd, sizeof odd), 0);
-	assert_int_equal(control_ring(f->near), 0);
-	assert_int_equal(control_receive(f->far, &packet, &size), EBADMSG);
-	assert_int_equal(control_receive(f->far, &packet, &size), EBADMSG);
-	assert_int_equal(control_receive(f->far, &packet, &size), 0);
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		request.type = cases[i].type;
+		request.length = cases[i].length;
+		memcpy(odd, &request, fixed);
+		send_raw(f->near, odd, cases[i].size);
+		assert_int_equal(control_ring(f->near), 0);
+		assert_int_equal(control_receive(f->far, &f->packet), EBADMSG);
+		assert_int_equal(control_receive(f->far, &f->packet), 0);
+		assert_int_equal(f->packet.type, CONTROL_DOORBELL);
+	}
 }
 
 static void a_stale_socket_is_taken_over_and_a_live_one_is_not(void **state)
@@ -178,9 +247,11 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(a_command_and_its_answer_arrive_whole),
+		TEST(arguments_and_texts_arrive_byte_for_byte),
+		TEST(packets_are_told_apart_by_their_type),
 		TEST(a_doorbell_rings_either_way_and_never_blocks),
 		TEST(a_peer_that_is_gone_is_noticed),
-		TEST(a_packet_of_no_known_size_is_dropped),
+		TEST(a_packet_that_lies_about_itself_is_dropped),
 		TEST(a_stale_socket_is_taken_over_and_a_live_one_is_not),
 		TEST(nobody_there_is_told),
 		TEST(what_is_no_socket_of_ours_is_left_alone),

@@ -93,6 +93,10 @@ static void the_words_are_those_of_the_interface(void **state)
 	assert_string_equal(status_reason_words[REASON_NONE], "");
 	assert_string_equal(status_reason_words[REASON_DNS], "dns");
 	assert_string_equal(status_attempt_words[ATTEMPT_UNREGISTER], "unregister");
+	assert_string_equal(status_probe_words[PROBE_OFF], "off");
+	assert_string_equal(status_probe_words[PROBE_DOWN], "down");
+	assert_string_equal(status_call_phase_words[CALL_SETUP], "setup");
+	assert_string_equal(status_call_phase_words[CALL_ENDED], "ended");
 }
 
 static void a_record_reads_back_as_it_was_put(void **state)
@@ -116,6 +120,83 @@ static void a_record_reads_back_as_it_was_put(void **state)
 	assert_int_equal(status_put(f->w, KIND_PARAMETERS, 0, &s), ENOENT);
 	assert_int_equal(status_reserve(f->w, KIND_PARAMETERS, 5), EINVAL);
 	assert_int_equal(status_reserve(f->w, KIND_REGISTRATION, UINT32_MAX), ENOSPC);
+}
+
+/* Gateways of both sorts and calls stand in tables of their own, under the same ids, with dirty bits of their own. */
+static void the_tables_do_not_mix(void **state)
+{
+	struct fixture *f = *state;
+	static const unsigned tables[] = { KIND_REGISTRATION, KIND_ROUTING_GATEWAY, KIND_MAPPING_GATEWAY, STATUS_CALL };
+	union { struct registration_status registration; struct gateway_status gateway; struct call_status call; uint64_t word; } s;
+
+	for (uint64_t i = 0; i < 4; i++) {
+		assert_int_equal(status_limit(f->r, tables[i]), 0);
+		assert_int_equal(status_reserve(f->w, tables[i], 300 + (uint32_t)i), 0);
+		assert_int_equal(status_limit(f->r, tables[i]), 300 + i);
+		memset(&s, 0, sizeof s);
+		s.word = 100 + i;
+		assert_int_equal(status_put(f->w, tables[i], 299, &s), 0);
+	}
+	for (uint64_t i = 0; i < 4; i++) {
+		struct taken taken = { 0 };
+		memset(&s, 0xff, sizeof s);
+		assert_int_equal(status_get(f->r, tables[i], 299, &s), 0);
+		assert_int_equal(s.word, 100 + i);
+		assert_int_equal(status_get(f->r, tables[i], 298, &s), ENOENT);
+		status_take_dirty(f->r, tables[i], note, &taken);
+		assert_int_equal(taken.calls, 1);
+		assert_int_equal(taken.ids[0], 299);
+	}
+	assert_int_equal(status_limit(f->r, KIND_PARAMETERS), 0);
+	assert_int_equal(status_limit(f->r, STATUS_TABLES), 0);
+	assert_int_equal(status_reserve(f->w, STATUS_TABLES, 1), EINVAL);
+	assert_int_equal(status_get(f->r, STATUS_TABLES, 0, &s), ENOENT);
+}
+
+static void a_gateway_reads_back_as_it_was_put(void **state)
+{
+	struct fixture *f = *state;
+	struct gateway_status in = {
+		.incarnation = 7, .routable = 0, .probe = PROBE_DOWN, .probe_code = 503, .probe_rtt_us = 1500, .held_until = 99, .calls = 3,
+		.capacity = 30, .max_cps = 5, .cps = 2, .calls_total = 1000, .answered_total = 600, .code_count = STATUS_CODES,
+		.codes = { [STATUS_CODES - 1] = { .at = 5, .code = 486 } }, .why = "locked",
+	}, out;
+
+	assert_int_equal(status_reserve(f->w, KIND_ROUTING_GATEWAY, 1), 0);
+	assert_int_equal(status_put(f->w, KIND_ROUTING_GATEWAY, 0, &in), 0);
+	assert_int_equal(status_get(f->r, KIND_ROUTING_GATEWAY, 0, &out), 0);
+	assert_memory_equal(&in, &out, sizeof in);
+}
+
+static void a_slot_is_used_by_one_call_after_another(void **state)
+{
+	struct fixture *f = *state;
+	struct call_status call = { .id = UINT64_C(0xabc) << CALL_SLOT_BITS | 5, .phase = CALL_RINGING, .callee_in = "8801234567" };
+	struct call_status out;
+
+	assert_int_equal(status_reserve(f->w, STATUS_CALL, 20000), 0);
+	assert_int_equal(status_put(f->w, STATUS_CALL, 5, &call), 0);
+	assert_int_equal(status_get(f->r, STATUS_CALL, 5, &out), 0);
+	assert_memory_equal(&call, &out, sizeof call);
+	call = (struct call_status){ .id = UINT64_C(0xabd) << CALL_SLOT_BITS | 5 };
+	assert_int_equal(status_put(f->w, STATUS_CALL, 5, &call), 0);
+	assert_int_equal(status_get(f->r, STATUS_CALL, 5, &out), 0);
+	assert_string_equal(out.callee_in, "");
+	assert_int_equal(status_get(f->r, STATUS_CALL, 19999, &out), ENOENT);
+	assert_int_equal(status_get(f->r, STATUS_CALL, 20000, &out), ENOENT);
+}
+
+static void the_numbers_of_calls_are_told(void **state)
+{
+	struct fixture *f = *state;
+	struct status_info info;
+
+	status_info(f->r, &info);
+	assert_int_equal(info.calls_active, 0);
+	status_calls(f->w, 1234, 56);
+	status_info(f->r, &info);
+	assert_int_equal(info.calls_active, 1234);
+	assert_int_equal(info.calls_per_second, 56);
 }
 
 static void a_part_replaces_its_bytes_and_no_others(void **state)
@@ -761,6 +842,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(the_words_are_those_of_the_interface),
 		TEST(a_record_reads_back_as_it_was_put),
+		TEST(the_tables_do_not_mix),
+		TEST(a_gateway_reads_back_as_it_was_put),
+		TEST(a_slot_is_used_by_one_call_after_another),
+		TEST(the_numbers_of_calls_are_told),
 		TEST(a_part_replaces_its_bytes_and_no_others),
 		TEST(the_file_grows_under_a_reader_that_stays),
 		TEST(each_changed_record_is_taken_once),

@@ -53,6 +53,21 @@ static void a_challenge_without_qop_is_answered_as_rfc_2069_does(void **state)
 	assert_null(strstr(value, "cnonce"));
 }
 
+/* The server's side: nc as it stands on the wire goes into the digest. */
+static void the_response_alone_is_that_of_rfc_7616(void **state)
+{
+	struct digest_challenge md5 = rfc7616(DIGEST_MD5), sha256 = rfc7616(DIGEST_SHA256);
+	char response[DIGEST_HEX_MAX];
+
+	(void)state;
+	assert_int_equal(digest_response(response, &md5, &mufasa, "00000001"), 0);
+	assert_string_equal(response, "8ca523f5e9506fed4657c9700eebdbec");
+	assert_int_equal(digest_response(response, &sha256, &mufasa, "00000001"), 0);
+	assert_string_equal(response, "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1");
+	assert_int_equal(digest_response(response, &sha256, &mufasa, "0000000a"), 0);
+	assert_string_not_equal(response, "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1");
+}
+
 static void quotes_and_backslashes_are_escaped(void **state)
 {
 	struct digest_challenge c = { .algorithm = DIGEST_MD5, .realm = "a\"b\\c", .nonce = "n" };
@@ -106,6 +121,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(md5_and_sha256_give_the_answers_of_rfc_7616),
 		cmocka_unit_test(a_challenge_without_qop_is_answered_as_rfc_2069_does),
+		cmocka_unit_test(the_response_alone_is_that_of_rfc_7616),
 		cmocka_unit_test(quotes_and_backslashes_are_escaped),
 		cmocka_unit_test(an_answer_that_does_not_fit_is_an_error_at_every_size),
 		cmocka_unit_test(algorithms_and_qops_are_known_by_their_words),

@@ -1,4 +1,4 @@
-/* From a snapshot of the configuration to the registrations: order, and a second try when memory was short. */
+/* From a snapshot of the configuration to registrations and gateways: order, and a second try when memory was short. */
 #include "switchcore/follow.h"
 
 #include "shm/config.h"
@@ -25,6 +25,8 @@ static struct {
 	struct timers timers;
 	struct pacing *pacing;
 	struct registrations *set;
+	struct gateways *gateways;
+	size_t reports;
 	struct status_writer *status;
 	struct report *report;
 	struct config_writer *config;
@@ -153,6 +155,19 @@ static void w_changed(void *arg, struct registration *r)
 	(void)r;
 }
 
+static void w_report(void *arg, enum kind_id kind, uint32_t id, const struct gateway_status *status)
+{
+	(void)arg;
+	lab.reports++;
+	report_gateway(lab.report, kind, id, status);
+}
+
+static void w_event(void *arg, const struct status_event *event)
+{
+	(void)arg;
+	(void)event;
+}
+
 /* ------------------------------------------------------------------ acting */
 
 static void settle(void)
@@ -192,6 +207,32 @@ static void put(uint32_t id, uint64_t incarnation, const char *name)
 	assert_int_equal(config_put(lab.config, KIND_REGISTRATION, &record.head), 0);
 }
 
+static void put_routing(uint32_t id, uint64_t incarnation, const char *name, const char *registration)
+{
+	struct routing_gateway_record record;
+
+	memset(&record, 0, sizeof record);
+	record.head = (struct record){ .id = id, .present = 1, .incarnation = incarnation, .revision = lab.revision + 1 };
+	snprintf(record.head.name, sizeof record.head.name, "%s", name);
+	snprintf(record.host, sizeof record.host, "192.0.2.7");
+	snprintf(record.registration, sizeof record.registration, "%s", registration);
+	record.enabled = 1;
+	assert_int_equal(config_put(lab.config, KIND_ROUTING_GATEWAY, &record.head), 0);
+}
+
+static void put_mapping(uint32_t id, uint64_t incarnation, const char *name, const char *source)
+{
+	struct mapping_gateway_record record;
+
+	memset(&record, 0, sizeof record);
+	record.head = (struct record){ .id = id, .present = 1, .incarnation = incarnation, .revision = lab.revision + 1 };
+	snprintf(record.head.name, sizeof record.head.name, "%s", name);
+	record.sources.count = 1;
+	snprintf(record.sources.source[0], sizeof record.sources.source[0], "%s", source);
+	record.enabled = 1;
+	assert_int_equal(config_put(lab.config, KIND_MAPPING_GATEWAY, &record.head), 0);
+}
+
 static void publish(void)
 {
 	uint64_t generation;
@@ -205,6 +246,10 @@ static int begin(void **state)
 	const struct registration_world world = {
 		NULL, w_now, w_now, w_random, w_listener, w_listeners, w_resolve, w_send, w_release, w_join, w_keep_alive,
 		w_transition, w_told, w_told, w_over, w_changed,
+	};
+	const struct gateway_world gateway_world = {
+		.now = w_now, .wall = w_now, .random = w_random, .listener = w_listener, .resolve = w_resolve,
+		.report = w_report, .event = w_event,
 	};
 	const struct status_options options = { .version = "1", .listeners = "", .trace_bytes = 65536 };
 	const struct sip_parameters parameters = { .SS_SIP_USER_AGENT_EXPIRE = KEYWORD(EXPIRE_AUTO),
@@ -224,7 +269,8 @@ static int begin(void **state)
 	assert_int_equal(config_begin(lab.config), 0);
 	assert_int_equal(config_set_parameters(lab.config, &parameters), 0);
 	publish();
-	assert_int_equal(follow_create(&lab.follow, lab.dir, lab.set, lab.report), 0);
+	assert_int_equal(gateways_create(&lab.gateways, &gateway_world, &lab.timers, lab.set), 0);
+	assert_int_equal(follow_create(&lab.follow, lab.dir, lab.set, lab.gateways, lab.report), 0);
 	follow_tick(lab.follow);
 	return 0;
 }
@@ -232,6 +278,7 @@ static int begin(void **state)
 static int end(void **state)
 {
 	(void)state;
+	gateways_destroy(lab.gateways);
 	registrations_destroy(lab.set);
 	follow_destroy(lab.follow);
 	config_writer_close(lab.config);
@@ -293,10 +340,77 @@ static void what_memory_was_short_for_is_taken_at_the_next_tick(void **state)
 	assert_int_equal(registrations_at(lab.set, 0)->attempts, 1);
 }
 
+static void gateways_come_change_and_go_and_what_did_not_change_sees_nothing(void **state)
+{
+	struct mapping_gateway *customer;
+	struct routing_gateway *carrier;
+	union address from;
+	size_t reports;
+
+	(void)state;
+	address_parse(&from, "192.0.2.50", 5060);
+	assert_int_equal(config_begin(lab.config), 0);
+	put_mapping(3, 1, "customer", "192.0.2.50");
+	put_routing(4, 1, "carrier", "");
+	put_routing(5, 1, "other", "");
+	publish();
+	follow_look(lab.follow);
+	customer = gateways_by_source(lab.gateways, &from, "");
+	carrier = gateways_routing(lab.gateways, "carrier");
+	assert_ptr_equal(customer, gateways_mapping(lab.gateways, "customer"));
+	assert_non_null(customer);
+	assert_non_null(carrier);
+	reports = lab.reports;
+	assert_int_equal(config_begin(lab.config), 0);
+	put_mapping(3, 1, "customer", "192.0.2.51");
+	assert_int_equal(config_delete(lab.config, KIND_ROUTING_GATEWAY, 5), 0);
+	publish();
+	follow_look(lab.follow);
+	assert_int_equal(lab.reports, reports + 1);	/* of the customer alone */
+	assert_null(gateways_by_source(lab.gateways, &from, ""));
+	assert_ptr_equal(gateways_mapping(lab.gateways, "customer"), customer);
+	assert_ptr_equal(gateways_routing(lab.gateways, "carrier"), carrier);
+	assert_null(gateways_routing(lab.gateways, "other"));
+	/* Made again under the same id: somebody else. */
+	assert_int_equal(config_begin(lab.config), 0);
+	assert_int_equal(config_delete(lab.config, KIND_ROUTING_GATEWAY, 4), 0);
+	put_routing(4, 3, "carrier", "");
+	publish();
+	follow_look(lab.follow);
+	assert_int_equal(gateway_of_routing(gateways_routing(lab.gateways, "carrier"))->incarnation, 3);
+}
+
+static void a_gateway_finds_the_registration_that_comes_after_it(void **state)
+{
+	char why[GATEWAY_WHY_MAX];
+	struct gateway *carrier;
+
+	(void)state;
+	assert_int_equal(config_begin(lab.config), 0);
+	put_routing(0, 1, "carrier", "trunk");
+	publish();
+	follow_look(lab.follow);
+	carrier = gateways_at(lab.gateways, KIND_ROUTING_GATEWAY, 0);
+	gateway_why(carrier, why, sizeof why);
+	assert_string_equal(why, "registration trunk does not exist");
+	assert_int_equal(config_begin(lab.config), 0);
+	put(7, 2, "trunk");
+	publish();
+	follow_look(lab.follow);
+	settle();
+	gateway_why(carrier, why, sizeof why);
+	assert_string_equal(why, "registration trunk registering");
+	reply(200);
+	gateway_why(carrier, why, sizeof why);
+	assert_string_equal(why, "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(one_made_again_under_a_lower_id_in_one_snapshot_waits_for_the_old_binding_to_go, begin, end),
+		cmocka_unit_test_setup_teardown(gateways_come_change_and_go_and_what_did_not_change_sees_nothing, begin, end),
+		cmocka_unit_test_setup_teardown(a_gateway_finds_the_registration_that_comes_after_it, begin, end),
 		cmocka_unit_test_setup_teardown(what_memory_was_short_for_is_taken_at_the_next_tick, begin, end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

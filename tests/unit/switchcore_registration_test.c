@@ -128,6 +128,17 @@ static int w_send(void *arg, struct sip_transaction **transaction, const struct 
 	return 0;
 }
 
+static int w_preview(void *arg, const struct sip_register *r, char *text, size_t size, size_t *len)
+{
+	int n = snprintf(text, size, "%s to %s: expires %d, cseq %u, Call-ID %s, credentials %zu, taking back %s",
+	                 account_text(r->account, ACCOUNT_USERNAME), account_text(r->account, ACCOUNT_SERVER), r->expires, r->cseq,
+	                 r->call_id, r->credential_count, r->old_contact_user ? r->old_contact_user : "nothing");
+
+	(void)arg;
+	*len = (size_t)n;
+	return 0;
+}
+
 static void w_release(void *arg, struct sip_transaction *transaction)
 {
 	(void)arg;
@@ -323,7 +334,7 @@ static int begin(void **state)
 	const struct pacing_limits limits = { 0, 0, 1000, 50 };
 	const struct registration_world world = {
 		NULL, w_now, w_wall, w_random, w_listener, w_listeners, w_resolve, w_send, w_release, w_join, w_keep_alive,
-		w_transition, w_begun, w_sent, w_over, w_changed,
+		w_transition, w_begun, w_sent, w_over, w_changed, w_preview,
 	};
 
 	(void)state;
@@ -1323,6 +1334,100 @@ static void a_refresh_by_hand_is_an_attempt_whatever_the_timer_says(void **state
 	assert_int_equal(registrations_refresh(lab.set, 0, 1, &attempt), EINVAL);
 }
 
+/* ------------------------------------------------------------------ previews */
+
+static struct { char text[600]; size_t len; } shown;
+
+static int preview(uint32_t id, uint64_t incarnation)
+{
+	memset(&shown, 0, sizeof shown);
+	return registrations_preview(lab.set, id, incarnation, shown.text, sizeof shown.text, &shown.len);
+}
+
+static void a_preview_is_the_next_register_and_changes_nothing(void **state)
+{
+	struct registration_record record = plain("a");
+	struct registration *r = put(&record), before;
+	struct sent *s;
+	char text[300];
+
+	(void)state;
+	grant(100);
+	before = *r;
+	assert_int_equal(preview(0, 1), 0);
+	assert_memory_equal(&before, r, sizeof before);
+	assert_int_equal(lab.count, 1);
+	assert_int_equal(shown.len, strlen(shown.text));
+	assert_int_equal(registrations_refresh(lab.set, 0, 1, &(uint64_t){ 0 }), 0);
+	settle();
+	s = last_sent();
+	assert_int_equal(lab.count, 2);
+	snprintf(text, sizeof text, "\nudp:192.0.2.1:5060\na to 192.0.2.1: expires %d, cseq %u, Call-ID %s, credentials 0, taking back nothing",
+	         s->expires, s->cseq, s->call_id);
+	assert_string_equal(shown.text, text);
+}
+
+static void a_preview_of_one_that_is_disabled_shows_what_it_would_send(void **state)
+{
+	struct registration_record record = plain("a");
+
+	(void)state;
+	record.enabled = 0;
+	put(&record);
+	assert_int_equal(preview(0, 1), 0);
+	assert_non_null(strstr(shown.text, "a to 192.0.2.1: expires 3600"));
+	assert_int_equal(lab.count, 0);
+}
+
+static void a_preview_says_why_there_is_none(void **state)
+{
+	struct registration_record record = plain("a");
+
+	(void)state;
+	assert_int_equal(preview(0, 1), ENOENT);
+	snprintf(record.server, sizeof record.server, "name.example");
+	lab.resolve_error = EINPROGRESS;
+	put(&record);
+	assert_int_equal(preview(0, 2), ESTALE);
+	assert_int_equal(preview(0, 1), EAGAIN);
+	assert_non_null(strstr(shown.text, "looked up"));
+	lab.resolve_error = ENOENT;
+	snprintf(lab.names.fault, sizeof lab.names.fault, "no such name");
+	assert_int_equal(preview(0, 1), EHOSTUNREACH);
+	assert_string_equal(shown.text, "no such name");
+	lab.resolve_error = 0;
+	lab.names.count = 1;
+	lab.names.targets[0].transport = TRANSPORT_UDP;
+	assert_true(address_parse(&lab.names.targets[0].address, "192.0.2.9", 5070));
+	assert_int_equal(preview(0, 1), 0);
+	assert_non_null(strstr(shown.text, "\nudp:192.0.2.9:5070\n"));
+	snprintf(record.listener, sizeof record.listener, "wan");
+	put(&record);
+	assert_int_equal(preview(0, 1), EADDRNOTAVAIL);
+	assert_non_null(strstr(shown.text, "no udp listener named \"wan\"; this switch has udp:127.0.0.1:5060"));
+	assert_int_equal(shown.len, strlen(shown.text));
+}
+
+static void while_its_name_is_looked_up_a_live_binding_has_its_preview(void **state)
+{
+	struct registration_record record = plain("a");
+
+	(void)state;
+	snprintf(record.server, sizeof record.server, "name.example");
+	lab.names.count = 1;
+	lab.names.targets[0].transport = TRANSPORT_UDP;
+	assert_true(address_parse(&lab.names.targets[0].address, "192.0.2.9", 5070));
+	put(&record);
+	grant(100);
+	lab.resolve_error = EINPROGRESS;
+	assert_int_equal(preview(0, 1), 0);
+	assert_non_null(strstr(shown.text, "\nudp:192.0.2.9:5070\n"));
+	/* It is about to go elsewhere: where it went last is no answer. */
+	record.port = 5080;
+	put(&record);
+	assert_int_equal(preview(0, 1), EAGAIN);
+}
+
 static void keep_alives_are_sent_while_registered_only(void **state)
 {
 	struct registration_record record = plain("a");
@@ -1371,6 +1476,15 @@ static void attempts_of_the_last_hour_are_counted(void **state)
 	assert_in_range(registration_attempts_last_hour(r), 5, 7);
 	pass(2 * 3600 * SECOND_US);
 	assert_int_equal(registration_attempts_last_hour(r), 0);
+}
+
+static void in_the_first_hour_after_boot_no_attempt_counts_twice(void **state)
+{
+	struct registration_record record = plain("a");
+
+	(void)state;
+	lab.now = 650 * SECOND_US;
+	assert_int_equal(registration_attempts_last_hour(put(&record)), 1);
 }
 
 static void fewer_attempts_in_the_last_hour_are_told_though_nothing_else_happens(void **state)
@@ -1514,9 +1628,14 @@ int main(void)
 		TEST(a_missing_listener_is_said_with_those_there_are),
 		TEST(a_redirect_is_followed_a_few_times_only),
 		TEST(a_refresh_by_hand_is_an_attempt_whatever_the_timer_says),
+		TEST(a_preview_is_the_next_register_and_changes_nothing),
+		TEST(a_preview_of_one_that_is_disabled_shows_what_it_would_send),
+		TEST(a_preview_says_why_there_is_none),
+		TEST(while_its_name_is_looked_up_a_live_binding_has_its_preview),
 		TEST(keep_alives_are_sent_while_registered_only),
 		TEST(a_lost_connection_registers_again_within_one_to_five_seconds_but_no_flood),
 		TEST(attempts_of_the_last_hour_are_counted),
+		TEST(in_the_first_hour_after_boot_no_attempt_counts_twice),
 		TEST(fewer_attempts_in_the_last_hour_are_told_though_nothing_else_happens),
 		TEST(a_storm_of_events_leaves_every_registration_with_one_way_on),
 	};

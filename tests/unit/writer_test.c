@@ -1,177 +1,12 @@
 /* The change pipeline whole: queue, database, model, segment; without HTTP and without a switch. */
-#include "mgmtd/writer.h"
+#include "writer_bench.h"
 
 #include "mgmtd/problem.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <semaphore.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-#include <cmocka.h>
 #include <sodium.h>
 #include <sqlite3.h>
-
-struct bench {
-	char root[64], state[80], run[80];
-	struct writer *writer;
-	struct writer_hooks hooks;
-	int revisions;		/* announced */
-	char listeners[64];	/* "" = the switch is down */
-};
-
-static void committed(void *arg, uint64_t revision, const char *item)
-{
-	struct bench *b = arg;
-	json_t *parsed = json_loads(item, 0, NULL);
-
-	assert_non_null(parsed);
-	assert_int_equal(json_integer_value(json_object_get(parsed, "revision")), revision);
-	json_decref(parsed);
-	b->revisions++;
-}
-
-static bool listeners(void *arg, char *names, size_t size)
-{
-	struct bench *b = arg;
-	snprintf(names, size, "%s", b->listeners);
-	return b->listeners[0] != '\0';
-}
-
-static void start(struct bench *b)
-{
-	struct shm_why why = { "" };
-	int error = writer_open(&b->writer, b->state, b->run, &b->hooks, &why);
-
-	if (error)
-		fail_msg("writer_open: %s: %s", strerror(error), why.text);
-}
-
-static int setup(void **state)
-{
-	struct bench *b = calloc(1, sizeof *b);
-
-	snprintf(b->root, sizeof b->root, "/tmp/tandem-writer-XXXXXX");
-	if (!b || !mkdtemp(b->root))
-		return -1;
-	snprintf(b->state, sizeof b->state, "%s/state", b->root);
-	snprintf(b->run, sizeof b->run, "%s/run", b->root);
-	mkdir(b->run, 0700);
-	b->hooks = (struct writer_hooks){ .arg = b, .committed = committed, .listeners = listeners };
-	start(b);
-	*state = b;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct bench *b = *state;
-	char command[128];
-
-	writer_close(b->writer);
-	snprintf(command, sizeof command, "rm -rf '%s'", b->root);
-	int status = system(command);
-	free(b);
-	return status;
-}
-
-static void restart(struct bench *b)
-{
-	writer_close(b->writer);
-	b->writer = NULL;
-	start(b);
-}
-
-/* ------------------------------------------------------------------ asking */
-
-static void post(struct change *change)
-{
-	sem_post(change->arg);
-}
-
-static void submit(struct bench *b, struct change *change, sem_t *answered)
-{
-	change->actor = strdup("admin");
-	change->address = strdup("127.0.0.1");
-	change->request_id = strdup("r-1");
-	change->done = post;
-	change->arg = answered;
-	assert_int_equal(writer_submit(b->writer, change), 0);
-}
-
-static struct change *carry_out(struct bench *b, struct change *change)
-{
-	sem_t answered;
-
-	sem_init(&answered, 0, 0);
-	submit(b, change, &answered);
-	sem_wait(&answered);
-	sem_destroy(&answered);
-	return change;
-}
-
-static struct change *build(enum operation_verb verb, enum kind_id kind, const char *name, const char *body)
-{
-	json_t *errors = json_array(), *parsed = body ? json_loads(body, 0, NULL) : NULL;
-	struct change *change = change_single(verb, &schema_kinds[kind], name, parsed, errors);
-
-	assert_int_equal(json_array_size(errors), 0);
-	json_decref(parsed);
-	json_decref(errors);
-	return change;
-}
-
-static struct change *build_set(const char *body)
-{
-	json_t *errors = json_array(), *parsed = json_loads(body, 0, NULL);
-	struct change *change = change_set(parsed, errors);
-
-	if (!change)
-		fail_msg("%s", json_dumps(errors, 0));
-	json_decref(parsed);
-	json_decref(errors);
-	return change;
-}
-
-/* Carries out and forgets a change that must get this status. */
-static void expect(struct bench *b, unsigned status, struct change *change)
-{
-	carry_out(b, change);
-	if (change->status != status)
-		fail_msg("%u instead of %u: %s", change->status, status, json_dumps(change->body, 0));
-	change_free(change);
-}
-
-static void add(struct bench *b, const char *name)
-{
-	expect(b, 201, build(VERB_PUT, KIND_REGISTRATION, name, "{\"server\":\"h\",\"username\":\"u\",\"password\":\"s3cret\"}"));
-}
-
-static const struct registration_record *published(struct bench *b, const struct snapshot **snap, struct config_reader **reader,
-                                                   const char *name)
-{
-	struct shm_why why;
-
-	assert_int_equal(config_reader_open(reader, b->run, READER_TOOL, &why), 0);
-	assert_int_equal(config_refresh(*reader, snap, NULL, &why), 0);
-	return (const struct registration_record *)snapshot_find(*snap, KIND_REGISTRATION, name);
-}
-
-static uint64_t revision_of(struct bench *b)
-{
-	struct writer_state now;
-	writer_state(b->writer, &now);
-	return now.stored_revision;
-}
-
-/* ------------------------------------------------------------------ tests */
 
 static void a_change_is_stored_published_and_announced_with_all_that_its_answer_says(void **state)
 {
@@ -530,16 +365,62 @@ static void an_object_stored_before_a_field_existed_shows_and_takes_its_default(
 	b->writer = NULL;
 	snprintf(path, sizeof path, "%s/tandem.db", b->state);
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(db, "UPDATE documents SET document = json_remove(document, '$.keep_alive')", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "UPDATE documents SET document = json_remove(document, '$.keep_alive', '$.inbound_mapping')", NULL, NULL, NULL), SQLITE_OK);
 	sqlite3_close(db);
 	start(b);
 	model_lock(writer_model(b->writer));
 	const char *shown = model_render(writer_model(b->writer), model_find(writer_model(b->writer), KIND_REGISTRATION, "a"), &len);
 	assert_non_null(strstr(shown, "\"keep_alive\":0"));
+	assert_non_null(strstr(shown, "\"inbound_mapping\":null"));
 	assert_non_null(strstr(shown, "\"password\":{\"set\":true}"));
 	model_unlock(writer_model(b->writer));
-	expect(b, 200, build(VERB_PATCH, KIND_REGISTRATION, "a", "{\"port\":7}"));
+	struct change *same = carry_out(b, build(VERB_PUT, KIND_REGISTRATION, "a", "{\"server\":\"h\",\"username\":\"u\"}"));
+	assert_true(json_is_false(json_object_get(same->body, "changed")));
+	change_free(same);
+	struct change *change = carry_out(b, build(VERB_PATCH, KIND_REGISTRATION, "a", "{\"port\":7}"));
+	assert_int_equal(change->status, 200);
+	json_t *fields = json_object_get(json_array_get(json_object_get(change->body, "diff"), 0), "fields");
+	assert_int_equal(json_array_size(fields), 1);
+	change_free(change);
 	assert_non_null(strstr(model_find(writer_model(b->writer), KIND_REGISTRATION, "a")->document, "\"keep_alive\":0"));
+}
+
+/* A database as the version before this one left it. */
+static void a_database_from_before_the_gateways_is_copied_and_goes_on(void **state)
+{
+	struct bench *b = *state;
+	struct config_reader *reader;
+	const struct snapshot *snap;
+	char path[128];
+	sqlite3 *db;
+
+	add(b, "a");
+	writer_close(b->writer);
+	b->writer = NULL;
+	snprintf(path, sizeof path, "%s/config", b->run);
+	assert_int_equal(unlink(path), 0);
+	snprintf(path, sizeof path, "%s/tandem.db", b->state);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "DROP VIEW routing_gateways; DROP VIEW mapping_gateways; PRAGMA user_version = 1;"
+	                              "UPDATE documents SET document = json_remove(document, '$.inbound_mapping', '$.capacity')",
+	                              NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	start(b);
+	const struct registration_record *record = published(b, &snap, &reader, "a");
+	assert_string_equal(record->server, "h");
+	assert_string_equal(record->password, "s3cret");
+	assert_string_equal(record->inbound_mapping, "");
+	assert_int_equal(record->capacity, 0);
+	config_reader_close(reader);
+	expect(b, 201, build(VERB_PUT, KIND_MAPPING_GATEWAY, "in", "{}"));
+	expect(b, 200, build(VERB_PATCH, KIND_REGISTRATION, "a", "{\"inbound_mapping\":\"in\"}"));
+	expect(b, 409, build(VERB_DELETE, KIND_MAPPING_GATEWAY, "in", NULL));
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "SELECT registration FROM routing_gateways; SELECT sources FROM mapping_gateways", NULL, NULL, NULL),
+	                 SQLITE_OK);
+	sqlite3_close(db);
+	strncat(path, ".before-2", sizeof path - strlen(path) - 1);
+	assert_int_equal(access(path, F_OK), 0);
 }
 
 static void a_second_writer_on_the_same_state_is_turned_away(void **state)
@@ -591,8 +472,6 @@ static void a_database_locked_by_another_program_is_told_and_nothing_is_lost(voi
 	assert_int_equal(model_find(writer_model(b->writer), KIND_REGISTRATION, "b")->id, 1);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -611,6 +490,7 @@ int main(void)
 		TEST(refused_and_undone_creations_give_their_ids_back),
 		TEST(a_thousand_violations_are_told_and_then_that_there_are_more),
 		TEST(an_object_stored_before_a_field_existed_shows_and_takes_its_default),
+		TEST(a_database_from_before_the_gateways_is_copied_and_goes_on),
 		TEST(a_second_writer_on_the_same_state_is_turned_away),
 		TEST(a_newer_database_is_refused_with_both_versions),
 		TEST(a_database_locked_by_another_program_is_told_and_nothing_is_lost),

@@ -1,0 +1,18 @@
+/*
+ * One thread that takes call records from the spool into the database.
+ *
+ * Each batch and the place in the spool behind it are one transaction, so a record comes exactly once, whenever mgmtd or
+ * the switch is killed.  The spool's files go when what is in them is durable.  While the database cannot be written, they wait.
+ */
+#ifndef MGMTD_INTAKE_H
+#define MGMTD_INTAKE_H
+
+#include "mgmtd/store_cdr.h"
+
+struct intake;
+
+/* spool: the directory, which the switch makes; keep_days: how long records stay in the database, 0 = for ever. */
+int intake_start(struct intake **in, struct store_cdrs *store, const char *spool, unsigned keep_days);
+void intake_stop(struct intake *in);
+
+#endif
