@@ -1,5 +1,5 @@
-"""The shared-memory rows.  shm_bench measures and judges them itself: one JSON object a line, {what, measured, bar, ratio};
-what else it prints are notes on the row before."""
+"""Rows that a program measures and judges itself: one JSON object a line, {what, measured, bar, ratio}; what else it prints are
+notes on the row before."""
 
 import json
 import subprocess
@@ -11,9 +11,18 @@ from table import Row
 
 def shared_memory(work):
     """What a message reads, what a change publishes; LMDB beside it."""
-    done = quietly(lambda: subprocess.run([TOOLS / "shm_bench", "--json"], capture_output=True, text=True, timeout=300, cwd=work))
+    return judged("shm_bench", work)
+
+
+def routes(work):
+    """What letting in and routing a call costs among few and many gateways and prefixes."""
+    return judged("route_bench", work)
+
+
+def judged(program, work):
+    done = quietly(lambda: subprocess.run([TOOLS / program, "--json"], capture_output=True, text=True, timeout=300, cwd=work))
     if done.returncode != 0:
-        raise RuntimeError(f"shm_bench ended with {done.returncode}: {done.stderr[:2000]}")
+        raise RuntimeError(f"{program} ended with {done.returncode}: {done.stderr[:2000]}")
     rows = []
     for line in done.stdout.splitlines():
         if line.startswith("{"):
