@@ -196,6 +196,7 @@ def test_a_lying_registrar_never_moves_anything(lab):
     registrar = lab.peer(answer)
     api = failing(lab, registrar)
     registrar.wait_for_register()
+    api.wait_for_state("carrier-a", "registering")  # told a moment after the REGISTER has left
     stays(lambda: api.status("carrier-a")["state"] == "registering", 1.5, "registering: nothing valid was answered")
     registrar.answer = peers.accept
     registrar.seen.clear()
