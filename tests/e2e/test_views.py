@@ -121,7 +121,7 @@ def test_a_call_is_hung_up_by_the_switch(stage):
     call = double.call(3, 7, "answered")
     double.answer("hang_up", 0)
     assert api.delete(f"/calls/{call}").expect(204).text == ""
-    assert double.asked == [(2, KINDS["call"], 3, 7 << 20 | 3, b"")]
+    until(lambda: double.asked == [(2, KINDS["call"], 3, 7 << 20 | 3, b"")], 2, lambda: f"one command, got {double.asked}")
     double.answer("hang_up", errno.ENOENT)
     api.delete(f"/calls/{call}").expect(404)
     double.answer("hang_up", errno.ENOTSUP)
