@@ -72,13 +72,14 @@ static uint64_t stack_monotime(uint64_t *time)
 	return *time = virtual_us * 1000;
 }
 
-/* Called by the stack: where nothing happens, time passes. */
+/* Called by the stack: where nothing happens, time passes.  A little also where it asks to wait for no time at all, as it does when
+ * less than a millisecond is left until its next timer. */
 int epoll_wait(int fd, struct epoll_event *events, int room, int timeout)
 {
 	int n = epoll_pwait(fd, events, room, 0, NULL);
 
-	if (n == 0 && timeout > 0)
-		virtual_us += (uint64_t)timeout * 1000;
+	if (n == 0)
+		virtual_us += timeout > 0 ? (uint64_t)timeout * 1000 : 100;
 	return n;
 }
 
