@@ -143,6 +143,8 @@ struct calls {
 	struct farewell *farewells;
 	uint32_t farewell_count;
 	uint64_t tag_key[2];
+	uint64_t shed, shed_told;		/* refused because more comes in than can be handled */
+	uint32_t shed_quiet_ticks;
 	bool stopping, news, full_said, cdr_said;
 };
 

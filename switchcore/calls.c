@@ -1,14 +1,18 @@
 #include "call.h"
 
 #include "chance.h"
+#include "log.h"
 #include "loop.h"
 
 #include "shm/snapshot.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define SHED_TOLD_S 10
 
 /* ------------------------------------------------------------------ slots */
 
@@ -220,6 +224,16 @@ static bool merged(struct calls *calls, struct sip_packet *packet)
 	return true;
 }
 
+/* Without Retry-After: this one call goes another way, while the next may find room (RFC 6357 7: one that turns everything off
+ * for a while makes the load swing). */
+static bool overloaded(struct calls *calls)
+{
+	bool too_much = calls->parts.overloaded && calls->parts.overloaded();
+
+	calls->shed += too_much;
+	return too_much;
+}
+
 static void invite(struct calls *calls, struct sip_packet *packet)
 {
 	struct origin origin;
@@ -233,7 +247,7 @@ static void invite(struct calls *calls, struct sip_packet *packet)
 		origin_turn_away(calls, packet, code);
 	else if (error)
 		refuse(calls, packet, code, NULL);
-	else if (calls->stopping)
+	else if (calls->stopping || overloaded(calls))
 		refuse(calls, packet, 503, "Service Unavailable");
 	else if (origin_authenticate(calls, &origin, packet))
 		call_begin(calls, packet, &origin);
@@ -332,8 +346,21 @@ void calls_parameters(struct calls *calls, const struct sip_parameters *paramete
 	calls->parameters = *parameters;
 }
 
+static void tell_shed(struct calls *calls)
+{
+	if (calls->shed_quiet_ticks > 0)
+		calls->shed_quiet_ticks--;
+	if (calls->shed == calls->shed_told || calls->shed_quiet_ticks > 0)
+		return;
+	log_warning("switchcore: overloaded: %" PRIu64 " new calls refused with 503; said every %d s", calls->shed - calls->shed_told,
+	            SHED_TOLD_S);
+	calls->shed_told = calls->shed;
+	calls->shed_quiet_ticks = SHED_TOLD_S;
+}
+
 void calls_tick(struct calls *calls)
 {
+	tell_shed(calls);
 	status_calls(calls->parts.status, calls->active, calls->second_new);
 	if (calls->second_new != calls->last_second_new)
 		calls->news = true;

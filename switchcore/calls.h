@@ -26,6 +26,7 @@ struct calls_parts {			/* lent, longer-lived than the calls */
 	struct registrations *registrations;
 	struct status_writer *status;
 	struct cdr_writer *cdr;
+	bool (*overloaded)(void);	/* no new calls now; NULL = never */
 };
 
 int calls_create(struct calls **calls, const struct calls_parts *parts);

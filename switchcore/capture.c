@@ -1,7 +1,9 @@
 #include "capture.h"
 
 #include "guard.h"
+#include "load.h"
 #include "log.h"
+#include "loop.h"
 #include "steer.h"
 
 #include "schema/schema.h"
@@ -21,6 +23,7 @@
 
 #define DROPPED_AT_ONCE 1000u	/* datagrams of strangers, 2 ms */
 #define RUSH_TOLD_S 10
+#define RECEIVE_BUFFER (4 << 20)	/* bytes; the kernel doubles it for its own needs */
 
 static struct trace *trace;
 
@@ -230,6 +233,68 @@ static ssize_t take(int fd, const struct msghdr *message, ssize_t received)
 	return guard_connection(fd, bytes, length) ? received : 0;
 }
 
+/* ------------------------------------------------------------------ how long they waited */
+
+static struct load load;
+
+/* Strangers cannot bring it about that others are refused: while theirs are dropped, it is they who fill the queue. */
+bool capture_overloaded(void)
+{
+	return load_is_too_high(&load, loop_now()) && rush.strangers < GUARD_STRANGERS_PER_S;
+}
+
+/* Once for each listener: the kernel is to say when a datagram came, and to keep as many as we would like, also where
+ * net.core.rmem_max is lower (that takes CAP_NET_ADMIN). */
+static void prepare(int fd)
+{
+	static bool prepared[1024];
+	int on = 1, room = RECEIVE_BUFFER;
+
+	if (fd < 0 || (size_t)fd >= sizeof prepared || prepared[fd])
+		return;
+	prepared[fd] = true;
+	setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room);
+}
+
+static void note_wait(struct msghdr *message)
+{
+	struct cmsghdr *control = CMSG_FIRSTHDR(message);
+	struct timespec came, now;
+
+	if (!control || control->cmsg_level != SOL_SOCKET || control->cmsg_type != SCM_TIMESTAMPNS ||
+	    clock_gettime(CLOCK_REALTIME, &now) != 0)
+		return;
+	memcpy(&came, CMSG_DATA(control), sizeof came);
+	loop_refresh_clock();
+	load_waited(&load, loop_now(), (now.tv_sec - came.tv_sec) * 1000000 + (now.tv_nsec - came.tv_nsec) / 1000);
+}
+
+typedef ssize_t recvmsg_f(int fd, struct msghdr *message, int flags);
+
+/* The stack asks for no ancillary data. */
+static ssize_t receive(recvmsg_f *hidden, int fd, struct msghdr *message, int flags)
+{
+	char control[CMSG_SPACE(sizeof(struct timespec))] __attribute__((aligned(_Alignof(struct cmsghdr))));
+	ssize_t n;
+	int error;
+
+	if (message->msg_control || !message->msg_name)
+		return hidden(fd, message, flags);
+	message->msg_control = control;
+	message->msg_controllen = sizeof control;
+	n = hidden(fd, message, flags);
+	error = errno;
+	if (n >= 0 && is_datagram(message)) {
+		note_wait(message);
+		prepare(fd);
+	}
+	message->msg_control = NULL;
+	message->msg_controllen = 0;
+	errno = error;
+	return n;
+}
+
 static bool unwanted(int fd, const struct msghdr *message, ssize_t received)
 {
 	size_t length = (size_t)received;
@@ -241,17 +306,19 @@ ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 {
 	HIDDEN(recvmsg);
 	socklen_t name_room = message->msg_namelen;
-	ssize_t n = hidden(fd, message, flags);
-	int error = errno;
+	ssize_t n;
+	int error;
 
 	if (flags & (MSG_ERRQUEUE | MSG_PEEK))
-		return n;
+		return hidden(fd, message, flags);
+	n = receive(hidden, fd, message, flags);
+	error = errno;
 	/* Dropped here, without a turn of the loop for each. */
 	for (unsigned i = 0; n > 0 && unwanted(fd, message, n); i++) {
 		if (i == DROPPED_AT_ONCE || !next_fits(fd, message))
 			return 1;
 		message->msg_namelen = name_room;
-		n = hidden(fd, message, flags);
+		n = receive(hidden, fd, message, flags);
 		error = errno;
 	}
 	if (n > 0)

@@ -18,6 +18,7 @@ void capture_start(struct trace *trace);	/* NULL = no trace */
  * many (guard.h); what then comes from others is dropped unread, and is not in the trace. */
 typedef bool capture_known_f(void *arg, const union address *source, const union address *local);
 void capture_known(capture_known_f *known, void *arg);
+bool capture_overloaded(void);	/* more comes in than can be handled (load.h) */
 void capture_tick(void);	/* once a second: says what was dropped */
 
 #endif

@@ -403,6 +403,7 @@ static int open_calls(struct core *core)
 	struct calls_parts parts = {
 		.sip = core->sip, .resolver = core->resolver, .timers = loop_timers(core->loop), .gateways = core->gateways,
 		.registrations = core->registrations, .status = core->status, .cdr = core->cdr,
+		.overloaded = capture_overloaded,
 	};
 	int error = calls_create(&core->calls, &parts);
 

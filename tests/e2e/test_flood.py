@@ -3,6 +3,7 @@
 Now and then the socket's buffer overflows for everybody: so these peers send again what is not answered, as every SIP peer does.
 """
 
+import collections
 import pathlib
 import socket
 import threading
@@ -20,11 +21,12 @@ GROWTH_KB = 16 * 1024  # calls of the known source, the answers on their way, an
 
 
 class Flood(threading.Thread):
-    """`count` INVITEs as fast as the loopback interface takes them, each of another call."""
+    """`count` INVITEs as fast as the loopback interface takes them, each of another call; codes = how often each answer came."""
 
-    def __init__(self, switch, count):
+    def __init__(self, switch, count, host=None, number=NUMBER):
         super().__init__(daemon=True)
-        self.host, self.switch, self.count, self.sent = loopback_address(), switch, count, 0
+        self.host, self.switch, self.count, self.number, self.sent = host or loopback_address(), switch, count, number, 0
+        self.codes = collections.Counter()
 
     def run(self):
         own = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -32,8 +34,8 @@ class Flood(threading.Thread):
         own.connect(self.switch)
         own.setblocking(False)
         port = own.getsockname()[1]
-        text = (f"INVITE sip:8801234567@{self.switch[0]} SIP/2.0\r\nVia: SIP/2.0/UDP {self.host}:{port};rport;branch=z9hG4bK%d\r\n"
-                f"Max-Forwards: 70\r\nFrom: <sip:1@{self.host}>;tag=%d\r\nTo: <sip:8801234567@{self.switch[0]}>\r\n"
+        text = (f"INVITE sip:{self.number}@{self.switch[0]} SIP/2.0\r\nVia: SIP/2.0/UDP {self.host}:{port};rport;branch=z9hG4bK%d\r\n"
+                f"Max-Forwards: 70\r\nFrom: <sip:1@{self.host}>;tag=%d\r\nTo: <sip:{self.number}@{self.switch[0]}>\r\n"
                 f"Call-ID: %d@{self.host}\r\nCSeq: 1 INVITE\r\nContact: <sip:1@{self.host}:{port}>\r\nContent-Length: 0\r\n\r\n")
         while self.sent < self.count:
             try:
@@ -41,7 +43,18 @@ class Flood(threading.Thread):
                 self.sent += 1
             except BlockingIOError:  # a full socket buffer
                 pass
+            self.read(own)
+        own.settimeout(1)
+        self.read(own)
         own.close()
+
+    def read(self, own):
+        """What is there; with a time-out also what comes after it."""
+        try:
+            while True:
+                self.codes[int(own.recv(4096).split(b" ", 2)[1])] += 1
+        except (BlockingIOError, TimeoutError):
+            pass
 
 
 def memory(daemon):
@@ -72,6 +85,26 @@ def call_through(caller):
     call.ack(call.invite)
     bye = final_of(call.request("BYE"))
     assert bye.code == 200, bye
+
+
+@pytest.mark.heavy
+def test_more_calls_than_it_can_handle_are_refused_and_those_there_go_on(own_exchange):
+    exchange = own_exchange
+    caller, callee = exchange.caller(), exchange.gateway()
+    callee.always(200, body=ANSWER)
+    call = caller.invite(NUMBER)
+    call.learn(final_of(call.invite))
+    call.ack(call.invite)
+    nowhere = "9" + NUMBER
+    flood = Flood(exchange.lab.sip_port(), FLOOD, host=caller.host, number=nowhere)
+    flood.start()
+    until(lambda: flood.codes[503] > 100, 30, lambda: f"refusals: {flood.codes}")
+    bye = final_of(call.request("BYE"))
+    assert bye.code == 200, bye
+    flood.join()
+    assert flood.codes[404] > 0, flood.codes  # those for which there was time
+    exchange.lab.switchcore.wait_log("overloaded: ", within=15)
+    call_through(caller)
 
 
 def flooded(exchange):

@@ -12,18 +12,31 @@
 
 static char text[200000];
 
+/* Appends to `text` and returns its new length. */
+static size_t add(size_t n, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static size_t add(size_t n, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	n += (size_t)vsnprintf(text + n, sizeof text - n, format, arguments);
+	va_end(arguments);
+	assert_true(n < sizeof text);
+	return n;
+}
+
 /* A message of so many header lines, of which one is Content-Length, each with so many commas; then the body. */
 static size_t message(unsigned lines, unsigned commas, const char *length, const char *body)
 {
-	size_t n = (size_t)sprintf(text, "INVITE sip:1@x SIP/2.0\r\n");
+	size_t n = add(0, "INVITE sip:1@x SIP/2.0\r\n");
 
 	for (unsigned i = 1; i < lines; i++) {
-		n += (size_t)sprintf(text + n, "a: b");
+		n = add(n, "a: b");
 		for (unsigned c = 0; c < commas; c++)
 			text[n++] = ',';
-		n += (size_t)sprintf(text + n, "\r\n");
+		n = add(n, "\r\n");
 	}
-	return n + (size_t)sprintf(text + n, "%s\r\n\r\n%s", length, body);
+	return add(n, "%s\r\n\r\n%s", length, body);
 }
 
 static void a_sane_datagram_passes_whole(void **state)
@@ -193,20 +206,20 @@ static void lines_end_in_three_ways(void **state)
 	for (size_t e = 0; e < 3; e++) {
 		struct guard_stream s = { 0 };
 		char body[700];
-		size_t n = (size_t)sprintf(text, "INVITE sip:1@x SIP/2.0%s", ends[e]);
+		size_t n = add(0, "INVITE sip:1@x SIP/2.0%s", ends[e]);
 		for (int i = 0; i < 2000; i++)
-			n += (size_t)sprintf(text + n, "a:b%s", ends[e]);
+			n = add(n, "a:b%s", ends[e]);
 		assert_false(guard_datagram(text, n));
 		assert_false(pass(&s, n, 13));
 		s = (struct guard_stream){ 0 };
 		memset(body, ',', sizeof body);
 		body[sizeof body - 1] = '\0';
 		for (int turn = 0; turn < 3; turn++) {
-			n = (size_t)sprintf(text, "INVITE sip:1@x SIP/2.0%sl:699%s%s%s", ends[e], ends[e], ends[e], body);
+			n = add(0, "INVITE sip:1@x SIP/2.0%sl:699%s%s%s", ends[e], ends[e], ends[e], body);
 			assert_true(guard_datagram(text, n));
 			assert_true(pass(&s, n, 1));
 		}
-		assert_false(pass(&s, (size_t)sprintf(text, "INVITE sip:1@x SIP/2.0%sl:0%s%s%s", ends[e], ends[e], ends[e], body), 3));
+		assert_false(pass(&s, add(0, "INVITE sip:1@x SIP/2.0%sl:0%s%s%s", ends[e], ends[e], ends[e], body), 3));
 	}
 }
 
