@@ -70,7 +70,7 @@ static json_t *violation(json_t *errors, const char *parameter, const char *code
 }
 
 /* The id of the parameter among those allowed, or QUERY_COUNT. */
-static unsigned find(unsigned allowed, const char *name)
+static unsigned find(uint64_t allowed, const char *name)
 {
 	for (unsigned i = 0; i < QUERY_COUNT; i++)
 		if ((allowed & QUERY_BIT(i)) && strcmp(query_parameters[i].name, name) == 0)
@@ -78,7 +78,7 @@ static unsigned find(unsigned allowed, const char *name)
 	return QUERY_COUNT;
 }
 
-static void refuse_unknown(unsigned allowed, const char *name, json_t *errors)
+static void refuse_unknown(uint64_t allowed, const char *name, json_t *errors)
 {
 	char known[256] = "";
 	char detail[320];
@@ -215,7 +215,7 @@ static void take_value(struct query_value *v, const struct query_parameter *p, c
 	}
 }
 
-void query_take(struct query *query, unsigned allowed, const char *name, const char *value, json_t *errors)
+void query_take(struct query *query, uint64_t allowed, const char *name, const char *value, json_t *errors)
 {
 	char key[64], decoded[VALUE_MAX];
 	unsigned id = query_decode(key, sizeof key, name, strlen(name)) == 0 ? find(allowed, key) : QUERY_COUNT;

@@ -15,8 +15,8 @@ enum query_id {
 #undef QUERY
 	QUERY_COUNT
 };
-#define QUERY_BIT(id) (1u << (id))
-_Static_assert(QUERY_COUNT <= 32, "a route's queries are bits of one word");
+#define QUERY_BIT(id) (UINT64_C(1) << (id))
+_Static_assert(QUERY_COUNT <= 64, "a route's queries are bits of one word");
 
 struct query_parameter {
 	const char *name;
@@ -40,7 +40,7 @@ void query_clear(struct query *query);
 
 /* Takes name=value as they stand in the URL, '+' already replaced.  value may be NULL.  What is wrong goes to `errors` as
  * {pointer: "", parameter, code, detail, …}. */
-void query_take(struct query *query, unsigned allowed, const char *name, const char *value, json_t *errors);
+void query_take(struct query *query, uint64_t allowed, const char *name, const char *value, json_t *errors);
 
 /* RFC 3339 with any offset, to microseconds since the epoch.  EINVAL. */
 int query_time(int64_t *us, const char *text);

@@ -28,7 +28,7 @@ struct route {
 	const struct kind *kind;	/* of the objects it is about, or NULL */
 	enum route_body body;
 	unsigned flags;
-	unsigned queries;		/* QUERY_BIT()s */
+	uint64_t queries;		/* QUERY_BIT()s */
 	void (*handler)(struct request *r);
 
 	const char *operation, *summary;

@@ -45,9 +45,8 @@ int trace_place_read(struct trace_place *place, const char *text)
 	char *address = copy, *length, *port = NULL;
 	unsigned value = 0;
 	*place = (struct trace_place){ .bits = 128 };
-	if (strlen(text) > SCHEMA_SOURCE_MAX)
+	if (snprintf(copy, sizeof copy, "%s", text) >= (int)sizeof copy)
 		return EINVAL;
-	strcpy(copy, text);
 	if ((length = strchr(copy, '/'))) {
 		*length++ = '\0';
 	} else if (copy[0] == '[') {

@@ -91,9 +91,9 @@ static void must(int error, const char *what)
 /* ------------------------------------------------------------------ what there is */
 
 /* Prefix n: as long as it takes, and no beginning of another, as in a list of destinations. */
-static void write_prefix(char *text, size_t size, uint32_t n, uint32_t prefixes)
+static void write_prefix(char *text, size_t size, uint32_t n, uint32_t prefixes, const char *rest)
 {
-	snprintf(text, size, "%0*" PRIu32, prefixes > 1000 ? 5 + (int)(n % 3) : 3, n);
+	snprintf(text, size, "%0*" PRIu32 "%s", prefixes > 1000 ? 5 + (int)(n % 3) : 3, n, rest);
 }
 
 /* A prefix may be that of several gateways, and a gateway has several. */
@@ -111,7 +111,7 @@ static void put_routing(uint32_t id, uint32_t gateways, uint32_t prefixes)
 	r.max_cps = 10000;
 	r.priority = 100;
 	for (uint32_t i = 0; i < each && prefixes > 1; i++)
-		write_prefix(r.prefixes.prefix[r.prefixes.count++], sizeof r.prefixes.prefix[0], (id * each + i) % prefixes, prefixes);
+		write_prefix(r.prefixes.prefix[r.prefixes.count++], sizeof r.prefixes.prefix[0], (id * each + i) % prefixes, prefixes, "");
 	must(gateways_put_routing(lab.gateways, &r), "a routing gateway");
 }
 
@@ -135,8 +135,7 @@ static void draw(uint32_t gateways, uint32_t prefixes)
 
 	for (uint32_t i = 0; i < DRAWN; i++) {
 		uint32_t m = w_random(NULL) >> 8, id = m % gateways;
-		write_prefix(lab.callees[i], sizeof lab.callees[i], (w_random(NULL) >> 8) % prefixes, prefixes);
-		strcat(lab.callees[i], "5551234");
+		write_prefix(lab.callees[i], sizeof lab.callees[i], (w_random(NULL) >> 8) % prefixes, prefixes, "5551234");
 		snprintf(text, sizeof text, id % 4 ? "172.16.%u.%u" : "172.%u.%u.77", id % 4 ? id >> 8 & 255 : 20 + (id >> 8), id & 255);
 		address_parse(&lab.sources[i], text, 5060);
 	}

@@ -102,7 +102,7 @@ static void every_route_is_whole(void **state)
 	}
 }
 
-static void take(struct query *query, json_t *errors, unsigned allowed, const char *name, const char *value)
+static void take(struct query *query, json_t *errors, uint64_t allowed, const char *name, const char *value)
 {
 	query_init(query);
 	json_array_clear(errors);
@@ -116,7 +116,7 @@ static const char *code_of(json_t *errors)
 
 static void a_query_parameter_is_checked_against_its_line(void **state)
 {
-	const unsigned all = QUERY_BIT(Q_LIMIT) | QUERY_BIT(Q_DRY_RUN) | QUERY_BIT(Q_COMMENT) | QUERY_BIT(Q_DIRECTION) | QUERY_BIT(Q_SINCE);
+	const uint64_t all = QUERY_BIT(Q_LIMIT) | QUERY_BIT(Q_DRY_RUN) | QUERY_BIT(Q_COMMENT) | QUERY_BIT(Q_DIRECTION) | QUERY_BIT(Q_SINCE);
 	static const struct { const char *name, *value, *code; } wrong[] = {
 		{ "limit", "0", "out_of_range" }, { "limit", "1001", "out_of_range" }, { "limit", "x", "wrong_type" },
 		{ "limit", "-1", "wrong_type" }, { "limit", "", "wrong_type" }, { "limit", "1e2", "wrong_type" },
