@@ -463,6 +463,9 @@ static void say_ready(const struct core *core)
 
 /* ------------------------------------------------------------------ turning */
 
+/* mimalloc's, where the program is linked with it. */
+extern void mi_collect(bool force) __attribute__((weak));
+
 static void trim_heap(struct core *core)
 {
 	uint32_t in_flight = pacing_in_flight(core->pacing);
@@ -471,7 +474,10 @@ static void trim_heap(struct core *core)
 		core->burst = true;
 	if (!core->burst || in_flight > 0 || loop_now() < core->trim_at)
 		return;
-	malloc_trim(0);
+	if (mi_collect)
+		mi_collect(true);
+	else
+		malloc_trim(0);
 	core->burst = false;
 	core->trim_at = loop_now() + TRIM_US;
 }
