@@ -93,8 +93,8 @@ $(BUILD)/tests/unit/switchcore_%: $(BUILD)/obj/tests/unit/switchcore_%.o $(SWITC
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(SWITCH_LIBS) -ldl
 
-# It runs short of memory when the test says so.
-$(BUILD)/tests/unit/switchcore_follow_test: LDFLAGS += -Wl,--wrap=registrations_put
+# They run short of memory, and of time, when the test says so.
+$(BUILD)/tests/unit/switchcore_follow_test: LDFLAGS += -Wl,--wrap=registrations_put,--wrap=loop_now,--wrap=loop_refresh_clock
 $(BUILD)/tests/unit/switchcore_control_test: LDFLAGS += -Wl,--wrap=follow_look
 $(BUILD)/tests/unit/switchcore_route_test: LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 

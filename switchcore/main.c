@@ -525,12 +525,14 @@ static void tell_news(struct core *core)
 static void turn(struct core *core, uint64_t deadline)
 {
 	uint64_t until = core->heartbeat_at < core->tick_at ? core->heartbeat_at : core->tick_at;
-	uint64_t next = pacing_next(core->pacing);
+	uint64_t next = pacing_next(core->pacing), part = follow_turn(core->follow);
 
 	if (gateways_next(core->gateways) < until)
 		until = gateways_next(core->gateways);
 	if (next < until)
 		until = next;
+	if (part < until)
+		until = part;
 	if (deadline < until)
 		until = deadline;
 	if (ring_due(core) < until)
