@@ -104,8 +104,9 @@ static bool take_body(struct request *r, struct store_api_token *row)
 	row->expires_at = time(NULL) + API_TOKEN_DAYS * DAY_S;
 	if (json && !json_is_object(json))
 		problem_violation(errors, "", NULL, "wrong_type", "must be a JSON object");
-	json_object_foreach(json, key, value)
+	json_object_foreach(json, key, value) {
 		take_member(row, key, value, errors);
+	}
 	for (size_t i = 0; json_is_object(json) && i < 2; i++)
 		if (!json_object_get(json, required[i]))
 			problem_violation(errors, "", required[i], "required", "must be given");

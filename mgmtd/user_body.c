@@ -75,8 +75,9 @@ bool user_body_take(struct request *r, struct user_body *body, bool named)
 	json_t *value, *json = request_json(r), *errors = json_array();
 	if (json && !json_is_object(json))
 		problem_violation(errors, "", NULL, "wrong_type", "must be a JSON object");
-	json_object_foreach(json, key, value)
+	json_object_foreach(json, key, value) {
 		take_member(r, body, key, value, errors);
+	}
 	if (json_is_object(json) && named && !json_object_get(json, "username"))
 		problem_violation(errors, "", "username", "required", "must be given");
 	bool good = json && json_array_size(errors) == 0;
