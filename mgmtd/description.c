@@ -209,7 +209,8 @@ static json_t *parameters_of(const struct route *route)
 			json_array_append_new(list, json_pack("{s:s, s:s, s:b, s:s, s:o}", "name", query_parameters[i].name, "in", "query",
 			                                      "required", 0, "description", query_parameters[i].help, "schema",
 			                                      query_schema(&query_parameters[i])));
-	if (route->queries & QUERY_BIT(Q_DRY_RUN)) {
+	/* users have a version of their own */
+	if ((route->queries & QUERY_BIT(Q_DRY_RUN)) || ((route->flags & ROUTE_WRITES) && strstr(route->path, "{username}"))) {
 		json_array_append_new(list, header("If-Match", "Only if the object still has this ETag; else 412."));
 		json_array_append_new(list, header("If-None-Match", "\"*\": create only, do not replace."));
 	}
@@ -262,6 +263,8 @@ static json_t *operation_of(const struct route *route)
 		json_object_set_new(operation, "security", json_array());
 	else
 		json_object_set_new(operation, "x-role", json_string(role_words[route->role]));
+	if (route->flags & ROUTE_WRITES)
+		json_object_set_new(operation, "x-writes", json_true());
 	return operation;
 }
 
