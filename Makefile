@@ -22,7 +22,7 @@ CFLAGS   += -Werror=implicit-function-declaration $(if $(CI),-Werror)
 CFLAGS   += $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 LDFLAGS  += -pthread $(if $(SAN),-fsanitize=$(SAN))
 
-MGMTD_PKG  := libmicrohttpd sqlite3 jansson libjwt libsodium libcrypto
+MGMTD_PKG  := libmicrohttpd gnutls sqlite3 jansson libjwt libsodium libcrypto
 SWITCH_PKG := sofia-sip-ua openssl
 # Not at parse time: make deps must work before the packages are there.
 MGMTD_CFLAGS   = $(shell pkg-config --cflags $(MGMTD_PKG))
@@ -172,8 +172,8 @@ clean:
 
 # ------------------------------------------------------------------ running and testing
 
-BUILD_DEPS := gcc make pkg-config libc6-dev libmimalloc-dev libmicrohttpd-dev libsqlite3-dev libjansson-dev libjwt-dev libsodium-dev \
-              libsofia-sip-ua-dev libssl-dev ca-certificates curl
+BUILD_DEPS := gcc make pkg-config libc6-dev libmimalloc-dev libmicrohttpd-dev libgnutls28-dev libsqlite3-dev libjansson-dev libjwt-dev \
+              libsodium-dev libsofia-sip-ua-dev libssl-dev ca-certificates curl
 DEMO_DEPS  := kamailio jq sip-tester
 TEST_DEPS  := $(DEMO_DEPS) libcmocka-dev liblmdb-dev etcd-server clang llvm libclang-rt-dev tshark procps \
               util-linux iproute2 openssl python3 python3-pytest python3-pytest-xdist python3-requests python3-jsonschema

@@ -1,7 +1,9 @@
 #include "mgmtd/account.h"
 
 #include "mgmtd/log.h"
+#include "mgmtd/page.h"
 #include "mgmtd/password.h"
+#include "mgmtd/problem.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -107,16 +109,18 @@ static int store_and_wait(struct writer *writer, const struct store_user *user)
 
 int account_prepare(struct writer *writer, const struct options *options, struct shm_why *why)
 {
-	struct store_user user = { .username = ADMIN, .role = "admin" };
+	struct store_user user;
 	char password[PASSWORD_MAX + 2];
 	unsigned char bytes[INITIAL_BYTES];
-	int e = store_user_get(writer_store(writer), ADMIN, &user);
+	/* Who removed "admin" has another administrator, and does not want it back. */
+	int e = store_user_any(writer_store(writer));
 	if (e != ENOENT) {
 		if (e)
 			snprintf(why->text, sizeof why->text, "account %s: %s", ADMIN, strerror(e));
 		return e;
 	}
 	user = (struct store_user){ .username = ADMIN, .role = "admin", .must_change_password = !options->admin_password_file };
+	store_user_touch(&user, ADMIN);
 	if (options->admin_password_file) {
 		e = read_password(password, sizeof password, options->admin_password_file, why);
 	} else {
@@ -134,4 +138,41 @@ int account_prepare(struct writer *writer, const struct options *options, struct
 	else if (!e)
 		log_info("account %s: made with the password of %s", ADMIN, options->admin_password_file);
 	return e;
+}
+
+/* ------------------------------------------------------------------ what is done to accounts */
+
+void account_note(struct store_account_change *note, struct request *r, const char *kind, const char *name)
+{
+	*note = (struct store_account_change){ .kind = kind };
+	time_text(note->at, time_now_us());
+	snprintf(note->actor, sizeof note->actor, "%s", r->identity.username);
+	snprintf(note->token, sizeof note->token, "%s", r->identity.token);
+	snprintf(note->address, sizeof note->address, "%s", r->address);
+	snprintf(note->request_id, sizeof note->request_id, "%s", request_id(r));
+	snprintf(note->name, sizeof note->name, "%s", name);
+}
+
+void account_take_role(char role[16], const json_t *value, json_t *errors)
+{
+	const char *text = json_string_value(value);
+	if (text && role_of(text) != ROLE_PUBLIC) {
+		snprintf(role, 16, "%s", text);
+		return;
+	}
+	json_t *v = problem_violation(errors, "", "role", text ? "not_an_option" : "wrong_type", "must be viewer, operator or admin");
+	json_object_set_new(v, "options", json_pack("[s,s,s]", "viewer", "operator", "admin"));
+}
+
+static int read_changes(struct page *page)
+{
+	int e = store_account_changes(page->daemon->store, page->before, page->limit, page->items, &page->more);
+	json_t *last = json_array_get(page->items, json_array_size(page->items) - 1);
+	snprintf(page->last, sizeof page->last, "%" JSON_INTEGER_FORMAT, json_integer_value(json_object_get(last, "seq")));
+	return e;
+}
+
+void account_list_changes(struct request *r)
+{
+	page_by_number(r, read_changes);
 }

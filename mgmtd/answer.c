@@ -2,7 +2,10 @@
 
 #include "mgmtd/json_text.h"
 #include "mgmtd/problem.h"
+#include "mgmtd/refusal.h"
+#include "mgmtd/store.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -79,6 +82,7 @@ void answer_empty(struct request *r, unsigned status)
 
 void answer_problem_document(struct request *r, unsigned status, json_t *document)
 {
+	refusals_note(r->daemon->refusals, r, status, document);
 	answer_document(r, status, type_problem, document);
 	answer_header(r, "X-Request-Id", request_id(r));
 }
@@ -99,6 +103,21 @@ void answer_no_memory(struct request *r)
 	static const char text[] = "{\"type\":\"/problems/unavailable\",\"title\":\"Not available now\",\"status\":503,"
 				   "\"detail\":\"out of memory\",\"request_id\":\"\"}";
 	answer_static(r, 503, type_problem, text, sizeof text - 1);
+}
+
+void answer_unavailable(struct request *r, const char *code, const char *what)
+{
+	if (r->error == EAGAIN) {
+		answer_problem(r, 503, code, NULL, "too many %s wait already; try again in a few seconds", what);
+		answer_header(r, "Retry-After", "5");
+	} else if (r->error == ECANCELED) {
+		answer_problem(r, 503, NULL, NULL, "mgmtd is stopping");
+	} else if (r->error == ENOMEM) {
+		answer_no_memory(r);
+	} else {
+		answer_problem(r, 503, "store_unavailable", NULL, "the database cannot be used now: %s; nothing was changed",
+		               store_explain(r->error));
+	}
 }
 
 void answer_header(struct request *r, const char *name, const char *value)

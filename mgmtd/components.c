@@ -25,6 +25,9 @@ struct component { const char *name, *text; };
 #define PAGE_OF(name) "{'type':'object','required':['items','next','revision'],'properties':{'items':" LIST_OF(REF(name)) \
 	",'next':" TEXT_OR_NULL ",'revision':" WHOLE "}}"
 
+#define USER_WRITE(required) "{'type':'object','required':[" required "],'additionalProperties':false,'properties':{'username':" REF("Name") \
+	",'role':" REF("Role") ",'password':" REF("NewPassword") ",'must_change_password':" FLAG ",'changed_at':{},'changed_by':{}}}"
+
 static const struct component components[] = {
 	{ "Problem", "{'type':'object','required':['type','title','status','detail','request_id'],'properties':{'type':" TEXT ",'title':" TEXT
 	  ",'status':" WHOLE ",'detail':" TEXT ",'request_id':" TEXT ",'errors':" LIST_OF(REF("Violation")) "}}" },
@@ -125,11 +128,41 @@ static const struct component components[] = {
 	{ "TracePage", PAGE_OF("TracedMessage") },
 	{ "LogIn", "{'type':'object','required':['username','password'],'additionalProperties':false,'properties':{'username':" TEXT
 	  ",'password':{'type':'string','writeOnly':true}}}" },
-	{ "Session", "{'type':'object','required':['expires_at','role','username','must_change_password'],'properties':{'expires_at':" TIME
-	  ",'role':{'type':'string','enum':['viewer','operator','admin']},'username':" TEXT ",'must_change_password':" FLAG "}}" },
+	{ "Role", "{'type':'string','enum':['viewer','operator','admin']}" },
+	{ "Session", "{'type':'object','required':['expires_at','role','username','csrf_token','must_change_password'],'properties':{'expires_at':"
+	  TIME ",'role':" REF("Role") ",'username':{'type':'string','description':'Of an API token: token: and its name.'},'csrf_token':"
+	  "{'type':'string','description':'For the header X-CSRF-Token of what is not GET and comes by cookie.'},'must_change_password':" FLAG "}}" },
 	{ "NewSession", "{'allOf':[" REF("Session") ",{'type':'object','required':['token'],'properties':{'token':" TEXT "}}]}" },
 	{ "PasswordChange", "{'type':'object','required':['current','new'],'additionalProperties':false,'properties':{'current':{'type':'string',"
 	  "'writeOnly':true},'new':{'type':'string','minLength':12,'maxLength':1024,'writeOnly':true}}}" },
+	{ "User", "{'type':'object','required':['username','role','password','must_change_password','changed_at','changed_by'],"
+	  "'additionalProperties':false,'properties':{'username':" REF("Name") ",'role':" REF("Role") ",'password':" REF("SetSecret")
+	  ",'must_change_password':" FLAG ",'changed_at':" TIME_OR_NULL ",'changed_by':" TEXT_OR_NULL "}}" },
+	{ "UserPage", PAGE_OF("User") },
+	{ "SetSecret", "{'type':'object','required':['set'],'additionalProperties':false,'properties':{'set':{'type':'boolean','enum':[true]}}}" },
+	{ "NewPassword", "{'description':'12 characters at least; as it is shown, it is kept.','anyOf':[{'type':'string','minLength':12,"
+	  "'maxLength':1024,'writeOnly':true}," REF("SetSecret") "]}" },
+	{ "UserCreate", USER_WRITE("'username','role','password'") },
+	{ "UserWrite", USER_WRITE("'role'") },
+	{ "UserPatch", USER_WRITE("") },
+	{ "ApiToken", "{'type':'object','required':['name','role','created_at','created_by','expires_at','last_used_at'],'properties':{'name':"
+	  REF("Name") ",'role':" REF("Role") ",'created_at':" TIME ",'created_by':" TEXT ",'expires_at':" TIME ",'last_used_at':" TIME_OR_NULL "}}" },
+	{ "ApiTokenPage", PAGE_OF("ApiToken") },
+	{ "NewApiToken", "{'allOf':[" REF("ApiToken") ",{'type':'object','required':['token'],'properties':{'token':" TEXT "}}]}" },
+	{ "ApiTokenCreate", "{'type':'object','required':['name','role'],'additionalProperties':false,'properties':{'name':" REF("Name") ",'role':"
+	  REF("Role") ",'expires_at':{'type':['string','null'],'format':'date-time','description':'At most 365 days from now; 90 days where "
+	  "it is left out.'}}}" },
+	{ "Refusal", "{'type':'object','required':['seq','at','actor','token','address','method','path','status','code','request_id','left_out',"
+	  "'pointers'],'properties':{'seq':" WHOLE ",'at':" TIME ",'actor':{'type':['string','null'],'description':'Who it was; of a log-in, the "
+	  "user that was tried, if there is such a user.'},'token':" TEXT_OR_NULL ",'address':" TEXT_OR_NULL ",'method':" TEXT ",'path':" TEXT
+	  ",'status':" WHOLE ",'code':" TEXT_OR_NULL ",'request_id':" TEXT ",'left_out':{'type':'integer','description':'Refusals before this "
+	  "one that came too fast to be kept.'},'pointers':" LIST_OF(TEXT) "}}" },
+	{ "RefusalPage", PAGE_OF("Refusal") },
+	{ "AccountChange", "{'type':'object','required':['seq','at','actor','token','address','request_id','kind','name','op','fields'],"
+	  "'properties':{'seq':" WHOLE ",'at':" TIME ",'actor':" TEXT ",'token':" TEXT_OR_NULL ",'address':" TEXT ",'request_id':" TEXT
+	  ",'kind':{'type':'string','enum':['users','tokens']},'name':" REF("Name") ",'op':{'type':'string','enum':['create','update','delete']},"
+	  "'fields':{'type':'string','description':'What was changed, with commas between.'}}}" },
+	{ "AccountChangePage", PAGE_OF("AccountChange") },
 	{ "Schema", "{'type':'object','required':['layout_hash','kinds'],'properties':{'layout_hash':" TEXT ",'kinds':"
 	  LIST_OF("{'type':'object','required':['kind','noun','fields'],'properties':{'kind':" TEXT ",'noun':" TEXT ",'fields':"
 	  LIST_OF("{'type':'object'}") "}}") "}}" },

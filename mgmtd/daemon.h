@@ -19,6 +19,9 @@ struct daemon {
 	struct tokens *tokens;
 	struct worker *hasher;		/* passwords: one thread of low priority */
 	struct worker *reader;		/* history and trace: what would hold up the event loop */
+	struct throttle *throttle;	/* of log-ins; the event thread's */
+	struct refusals *refusals;
+	struct tls *tls;		/* NULL = plain HTTP */
 	struct server *server;
 };
 

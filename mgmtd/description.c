@@ -209,7 +209,8 @@ static json_t *parameters_of(const struct route *route)
 			json_array_append_new(list, json_pack("{s:s, s:s, s:b, s:s, s:o}", "name", query_parameters[i].name, "in", "query",
 			                                      "required", 0, "description", query_parameters[i].help, "schema",
 			                                      query_schema(&query_parameters[i])));
-	if (route->queries & QUERY_BIT(Q_DRY_RUN)) {
+	/* users have a version of their own */
+	if ((route->queries & QUERY_BIT(Q_DRY_RUN)) || ((route->flags & ROUTE_WRITES) && strstr(route->path, "{username}"))) {
 		json_array_append_new(list, header("If-Match", "Only if the object still has this ETag; else 412."));
 		json_array_append_new(list, header("If-None-Match", "\"*\": create only, do not replace."));
 	}
@@ -246,7 +247,7 @@ static json_t *operation_of(const struct route *route)
 	json_object_set_new(responses, status, success_of(route));
 	if (route->success != 200 && (route->queries & (QUERY_BIT(Q_WAIT_OUTCOME) | QUERY_BIT(Q_DRY_RUN))))
 		json_object_set_new(responses, "200", success_of(route));
-	if (strcmp(route->method, "PUT") == 0 && route->kind && route->kind->id != KIND_PARAMETERS)
+	if (strcmp(route->method, "PUT") == 0 && (route->kind ? route->kind->id != KIND_PARAMETERS : route->gives != NULL))
 		json_object_set_new(responses, "201", success_of(route));
 	json_object_set_new(responses, "default", json_pack("{s:s, s:o}", "description", "A problem (RFC 9457).", "content",
 	                                                    content("application/problem+json", "Problem")));
@@ -262,6 +263,8 @@ static json_t *operation_of(const struct route *route)
 		json_object_set_new(operation, "security", json_array());
 	else
 		json_object_set_new(operation, "x-role", json_string(role_words[route->role]));
+	if (route->flags & ROUTE_WRITES)
+		json_object_set_new(operation, "x-writes", json_true());
 	return operation;
 }
 
@@ -286,10 +289,11 @@ json_t *description_openapi_json(void)
 	for (size_t k = KIND_PARAMETERS + 1; k < KIND_COUNT; k++)
 		add_kind(components, &schema_kinds[k]);
 	add_parameters(components, &schema_kinds[KIND_PARAMETERS]);
-	return json_pack("{s:s, s:{s:s, s:s, s:{s:s, s:s}}, s:[{s:[]}], s:o, s:{s:o, s:{s:{s:s, s:s, s:s}}}}",
+	return json_pack("{s:s, s:{s:s, s:s, s:{s:s, s:s}}, s:[{s:[]}, {s:[]}], s:o, s:{s:o, s:{s:{s:s, s:s, s:s}, s:{s:s, s:s, s:s}}}}",
 	                 "openapi", "3.1.0", "info", "title", "Tandem", "version", TANDEM_VERSION, "license", "name", "MIT",
-	                 "identifier", "MIT", "security", "bearer", "paths", paths(), "components", "schemas", components,
-	                 "securitySchemes", "bearer", "type", "http", "scheme", "bearer", "bearerFormat", "JWT");
+	                 "identifier", "MIT", "security", "bearer", "cookie", "paths", paths(), "components", "schemas", components,
+	                 "securitySchemes", "bearer", "type", "http", "scheme", "bearer", "bearerFormat", "JWT",
+	                 "cookie", "type", "apiKey", "in", "cookie", "name", "tandem_session");
 }
 
 /* ------------------------------------------------------------------ serving */

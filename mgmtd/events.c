@@ -35,7 +35,8 @@ struct subscriber {
 	bool sleeping, beat, ended;
 	int64_t sent_ms;
 	int64_t expires_at;
-	char jti[TOKEN_JTI];
+	char jti[STORE_JTI];
+	char username[STORE_ACTOR];
 	int fd;
 };
 
@@ -89,6 +90,12 @@ static void rouse(struct subscriber *s)
 		return;
 	s->sleeping = false;
 	MHD_resume_connection(s->connection);
+}
+
+static void end(struct subscriber *s)
+{
+	s->ended = true;
+	rouse(s);
 }
 
 static void rouse_all(struct events *e)
@@ -209,10 +216,17 @@ void events_end_session(struct events *e, const char *jti)
 {
 	pthread_mutex_lock(&e->lock);
 	for (struct subscriber *s = e->subscribers; s; s = s->next)
-		if (strcmp(s->jti, jti) == 0) {
-			s->ended = true;
-			rouse(s);
-		}
+		if (strcmp(s->jti, jti) == 0)
+			end(s);
+	pthread_mutex_unlock(&e->lock);
+}
+
+void events_end_user(struct events *e, const char *username, const char *except_jti)
+{
+	pthread_mutex_lock(&e->lock);
+	for (struct subscriber *s = e->subscribers; s; s = s->next)
+		if (strcmp(s->username, username) == 0 && (!except_jti || strcmp(s->jti, except_jti) != 0))
+			end(s);
 	pthread_mutex_unlock(&e->lock);
 }
 
@@ -350,6 +364,7 @@ static struct subscriber *subscribe(struct events *e, struct request *r)
 	s->fd = MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 	s->expires_at = r->identity.expires_at;
 	snprintf(s->jti, sizeof s->jti, "%s", r->identity.jti);
+	snprintf(s->username, sizeof s->username, "%s", r->identity.username);
 	s->sent_ms = time_monotonic_ms();
 	pthread_mutex_lock(&e->lock);
 	s->wanted = events_resume(&reason, r->head.last_event_id.value, e->boot, oldest_held(e), e->next);

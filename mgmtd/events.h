@@ -28,6 +28,7 @@ void events_publish_reset(struct events *e, const char *reason);
 void events_set_revision(struct events *e, uint64_t revision);	/* what `reset` tells */
 void events_tick(struct events *e);				/* once a second: heartbeats, sessions that ended */
 void events_end_session(struct events *e, const char *jti);
+void events_end_user(struct events *e, const char *username, const char *except_jti);	/* every session; NULL = no exception */
 
 uint64_t events_next(struct events *e);		/* number of the next event; for tests */
 

@@ -14,6 +14,10 @@ static const struct { const char *name; size_t at; bool single; } known[] = {
 	{ "Content-Type",      offsetof(struct head, content_type),      true },
 	{ "Transfer-Encoding", offsetof(struct head, transfer_encoding), true },
 	{ "Last-Event-ID",     offsetof(struct head, last_event_id),     true },
+	{ "X-CSRF-Token",      offsetof(struct head, csrf_token),        true },
+	{ "Origin",            offsetof(struct head, origin),            true },
+	{ "Sec-Fetch-Site",    offsetof(struct head, sec_fetch_site),    true },
+	{ "Cookie",            offsetof(struct head, cookie),            true },
 	{ "Accept",            offsetof(struct head, accept),            false },
 };
 #define KNOWN (sizeof known / sizeof known[0])

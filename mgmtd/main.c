@@ -5,8 +5,11 @@
 #include "mgmtd/events.h"
 #include "mgmtd/intake.h"
 #include "mgmtd/log.h"
+#include "mgmtd/refusal.h"
 #include "mgmtd/resource.h"
 #include "mgmtd/server.h"
+#include "mgmtd/throttle.h"
+#include "mgmtd/tls.h"
 #include "mgmtd/token.h"
 #include "mgmtd/watch.h"
 #include "mgmtd/worker.h"
@@ -26,6 +29,7 @@
 #define HASHER_NICE 19
 #define HASHER_QUEUE 64
 #define READER_QUEUE 256
+#define USES_WRITTEN_S 60
 
 static int fail(const char *what, int error, struct shm_why *why)
 {
@@ -35,13 +39,13 @@ static int fail(const char *what, int error, struct shm_why *why)
 }
 
 /* Every thread inherits it: signals are taken by the main thread, where it waits for them. */
-static void block_signals(sigset_t *stopping)
+static void block_signals(sigset_t *awaited)
 {
-	sigemptyset(stopping);
-	sigaddset(stopping, SIGTERM);
-	sigaddset(stopping, SIGINT);
-	sigaddset(stopping, SIGHUP);
-	pthread_sigmask(SIG_BLOCK, stopping, NULL);
+	sigemptyset(awaited);
+	sigaddset(awaited, SIGTERM);
+	sigaddset(awaited, SIGINT);
+	sigaddset(awaited, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, awaited, NULL);
 	signal(SIGPIPE, SIG_IGN);
 }
 
@@ -101,6 +105,19 @@ static int prepare_directories(const struct options *options, struct shm_why *wh
 	return e;
 }
 
+/* Who may do what. */
+static int start_accounts(struct daemon *d, struct shm_why *why)
+{
+	const struct options *o = &d->options;
+	int e;
+	if (o->tls_certificate && (e = tls_open(&d->tls, o->tls_certificate, o->tls_key, why)))
+		return e;
+	if ((e = account_prepare(d->writer, o, why)) || (e = tokens_open(&d->tokens, o->state, d->store, why)) ||
+	    (e = throttle_open(&d->throttle)))
+		return e;
+	return refusals_open(&d->refusals, o->state, why);
+}
+
 static int start_parts(struct daemon *d, int fd, struct shm_why *why)
 {
 	struct writer_hooks hooks;
@@ -114,7 +131,7 @@ static int start_parts(struct daemon *d, int fd, struct shm_why *why)
 	d->store = writer_store(d->writer);
 	if ((e = store_cdrs_open(&d->cdrs, d->options.state, why)))
 		return fail("mgmtd", e, why);
-	if ((e = account_prepare(d->writer, &d->options, why)) || (e = tokens_open(&d->tokens, d->options.state, d->store, why)))
+	if ((e = start_accounts(d, why)))
 		return fail("mgmtd", e, why);
 	if ((e = worker_start(&d->hasher, "hasher", HASHER_NICE, HASHER_QUEUE)) ||
 	    (e = worker_start(&d->reader, "reader", 0, READER_QUEUE)) || (e = watch_start(d->watch, d->writer)) ||
@@ -140,39 +157,62 @@ static void stop_parts(struct daemon *d)
 	worker_stop(d->reader);
 	intake_stop(d->intake);
 	store_cdrs_close(d->cdrs);
+	if (d->tokens)
+		token_uses_write(token_uses(d->tokens), d->writer);
 	writer_close(d->writer);
 	watch_close(d->watch);
+	refusals_close(d->refusals);
+	throttle_close(d->throttle);
 	tokens_close(d->tokens);
+	tls_close(d->tls);
 	events_free(d->events);
 	description_free();
 }
 
-static void serve(int fd, const sigset_t *stopping)
+static void reload(struct daemon *d)
 {
-	char address[64];
+	struct shm_why why = { "" };
+	if (!d->tls)
+		log_info("mgmtd: SIGHUP; there is no certificate to be read again");
+	else if (tls_reload(d->tls, &why) == 0)
+		log_info("mgmtd: SIGHUP; new connections get the certificate of %s", d->options.tls_certificate);
+	else
+		log_error("mgmtd: SIGHUP; the certificate stays as it was: %s", why.text);
+}
+
+static void serve(struct daemon *d, const char *address, const sigset_t *awaited)
+{
+	const char *scheme = d->tls ? "https" : "http";
+	const struct timespec while_uses_wait = { .tv_sec = USES_WRITTEN_S };
 	int sig;
-	server_address(address, sizeof address, fd);
-	printf("mgmtd ready http://%s\n", address);
+	printf("mgmtd ready %s://%s\n", scheme, address);
 	fflush(stdout);
-	log_info("mgmtd: %s, serving http://%s", TANDEM_VERSION, address);
-	sigwait(stopping, &sig);
-	log_info("mgmtd: %s, stopping", sig == SIGTERM ? "SIGTERM" : sig == SIGINT ? "SIGINT" : "SIGHUP");
+	log_info("mgmtd: %s, serving %s://%s", TANDEM_VERSION, scheme, address);
+	while ((sig = sigtimedwait(awaited, NULL, &while_uses_wait)) != SIGTERM && sig != SIGINT) {
+		if (sig == SIGHUP)
+			reload(d);
+		token_uses_write(token_uses(d->tokens), d->writer);
+	}
+	log_info("mgmtd: %s, stopping", sig == SIGTERM ? "SIGTERM" : "SIGINT");
 }
 
 int main(int argc, char **argv)
 {
 	static struct daemon d;
 	struct shm_why why = { "" };
-	sigset_t stopping;
+	sigset_t awaited;
+	char address[64] = "";
 	int exit_code = 0, fd = -1, e;
 	if (options_parse(&d.options, argc, argv, &exit_code) != 0)
 		return exit_code;
 	umask(0077);
-	block_signals(&stopping);
+	block_signals(&awaited);
 	d.started_ms = time_monotonic_ms();
 	e = sodium_init() < 0 ? EIO : 0;
 	if (!e)
 		e = server_listen(&fd, &d.options, &why);
+	if (!e)
+		server_address(address, sizeof address, fd);
 	if (!e && d.options.user)
 		e = become(&d.options, &why);
 	if (!e)
@@ -180,7 +220,7 @@ int main(int argc, char **argv)
 	if (!e)
 		e = start_parts(&d, fd, &why);
 	if (!e)
-		serve(fd, &stopping);
+		serve(&d, address, &awaited);
 	stop_parts(&d);
 	if (!e)
 		log_info("mgmtd: stopped");

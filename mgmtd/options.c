@@ -13,7 +13,7 @@
 #define DEFAULT_LISTEN "127.0.0.1:8080"
 #define KEEP_DAYS_MAX 10000
 
-enum { OPT_STATE = 1, OPT_RUN, OPT_LISTEN, OPT_PASSWORD, OPT_CDR_SPOOL, OPT_CDR_KEEP, OPT_USER, OPT_LEVEL, OPT_IF_MATCH, OPT_INSECURE, OPT_HELP, OPT_VERSION };
+enum { OPT_STATE = 1, OPT_RUN, OPT_LISTEN, OPT_PASSWORD, OPT_CDR_SPOOL, OPT_CDR_KEEP, OPT_USER, OPT_LEVEL, OPT_IF_MATCH, OPT_INSECURE, OPT_TLS_CERT, OPT_TLS_KEY, OPT_HELP, OPT_VERSION };
 
 static const struct option table[] = {
 	{ "state",               required_argument, NULL, OPT_STATE },
@@ -26,6 +26,8 @@ static const struct option table[] = {
 	{ "log-level",           required_argument, NULL, OPT_LEVEL },
 	{ "require-if-match",    no_argument,       NULL, OPT_IF_MATCH },
 	{ "insecure-http",       no_argument,       NULL, OPT_INSECURE },
+	{ "tls-cert",            required_argument, NULL, OPT_TLS_CERT },
+	{ "tls-key",             required_argument, NULL, OPT_TLS_KEY },
 	{ "help",                no_argument,       NULL, OPT_HELP },
 	{ "version",             no_argument,       NULL, OPT_VERSION },
 	{ 0 },
@@ -38,6 +40,9 @@ static const char help[] =
 	"  --run DIR                   shared memory, the same as switchcore's; default /run/tandem, or\n"
 	"                              /dev/shm/tandem-UID where that cannot be had\n"
 	"  --listen ADDR:PORT          where to serve HTTP; default " DEFAULT_LISTEN "; IPv6 in brackets; port 0 = any free\n"
+	"  --tls-cert FILE, --tls-key FILE\n"
+	"                              serve HTTPS (TLS 1.2 and 1.3) with this certificate, and its chain, and key (PEM);\n"
+	"                              SIGHUP reads them again, for connections that come then\n"
 	"  --insecure-http             allow an address beyond loopback without TLS\n"
 	"  --admin-password-file FILE  first start: password of the user admin (first line, at least 12 characters)\n"
 	"                              instead of a random one in DIR/initial-admin-password\n"
@@ -126,6 +131,14 @@ static int take_cdr(struct options *options, const struct words *words, int *exi
 	return 0;
 }
 
+static int refuse_open(int *exit_code, const char *listen)
+{
+	fprintf(stderr, "mgmtd: --listen %s: passwords and tokens would cross the network unprotected; give --tls-cert and --tls-key, or "
+	                "--insecure-http to serve HTTP beyond loopback all the same\n", listen);
+	*exit_code = 1;
+	return EPERM;
+}
+
 static int complete(struct options *options, const struct words *words, int *exit_code)
 {
 	const char *run = words->run;
@@ -135,9 +148,10 @@ static int complete(struct options *options, const struct words *words, int *exi
 	int e = take_listen(options, words->listen, exit_code);
 	if (e)
 		return e;
-	if (!is_loopback(&options->listen) && !words->insecure)
-		return refuse(exit_code, "passwords and tokens would cross the network unprotected; give --insecure-http to serve"
-		                         " HTTP without TLS beyond loopback all the same; --listen", words->listen);
+	if (!options->tls_certificate != !options->tls_key)
+		return refuse(exit_code, "--tls-cert and --tls-key are given together or not at all", NULL);
+	if (!is_loopback(&options->listen) && !options->tls_certificate && !words->insecure)
+		return refuse_open(exit_code, words->listen);
 	if (!run)
 		e = shm_default_dir(options->run, sizeof options->run, &why);
 	else if ((size_t)snprintf(options->run, sizeof options->run, "%s", run) >= sizeof options->run)
@@ -147,6 +161,12 @@ static int complete(struct options *options, const struct words *words, int *exi
 		*exit_code = 1;
 	}
 	return e ? e : take_cdr(options, words, exit_code);
+}
+
+static int take_text(const char **to)
+{
+	*to = optarg;
+	return 0;
 }
 
 /* One option; 0, or the process ends with *exit_code. */
@@ -163,8 +183,7 @@ static int take_option(struct options *options, struct words *words, int option,
 		words->listen = optarg;
 		return 0;
 	case OPT_PASSWORD:
-		options->admin_password_file = optarg;
-		return 0;
+		return take_text(&options->admin_password_file);
 	case OPT_CDR_SPOOL:
 		words->cdr_spool = optarg;
 		return 0;
@@ -177,6 +196,10 @@ static int take_option(struct options *options, struct words *words, int option,
 	case OPT_IF_MATCH:
 		options->require_if_match = true;
 		return 0;
+	case OPT_TLS_CERT:
+		return take_text(&options->tls_certificate);
+	case OPT_TLS_KEY:
+		return take_text(&options->tls_key);
 	case OPT_INSECURE:
 		words->insecure = true;
 		return 0;

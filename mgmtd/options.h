@@ -14,6 +14,7 @@ struct options {
 	unsigned cdr_keep_days;			/* 0 = for ever */
 	const char *user;			/* to become after binding, or NULL */
 	bool require_if_match;
+	const char *tls_certificate, *tls_key;	/* files, or both NULL: plain HTTP */
 	struct sockaddr_storage listen;
 	socklen_t listen_len;
 };

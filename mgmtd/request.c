@@ -1,6 +1,7 @@
 #include "mgmtd/request.h"
 
 #include "mgmtd/answer.h"
+#include "mgmtd/cookie.h"
 #include "mgmtd/json_body.h"
 #include "mgmtd/problem.h"
 #include "mgmtd/server.h"
@@ -73,22 +74,40 @@ static bool refuse_path(struct request *r)
 	}
 }
 
-static bool refuse_identity(struct request *r)
+/* Authorization goes before the cookie, which a browser sends unasked. */
+static const char *find_token(const struct request *r, bool *by_cookie)
 {
 	static const char bearer[] = "Bearer ";
 	const char *value = r->head.authorization.value;
-	if (r->route->role == ROLE_PUBLIC)
-		return false;
-	if (!value || strncasecmp(value, bearer, sizeof bearer - 1) != 0) {
+	if (value && strncasecmp(value, bearer, sizeof bearer - 1) == 0)
+		return value + sizeof bearer - 1;
+	*by_cookie = r->head.cookie.value != NULL;
+	return *by_cookie ? cookie_token(r) : NULL;
+}
+
+static bool refuse_token(struct request *r)
+{
+	bool by_cookie = false;
+	const char *token = find_token(r, &by_cookie);
+	if (!token) {
 		answer_problem(r, 401, NULL, NULL, "a token is needed: POST /api/v1/session, then \"Authorization: Bearer TOKEN\"");
 		answer_header(r, "WWW-Authenticate", "Bearer");
 		return true;
 	}
-	if (token_check(r->daemon->tokens, value + sizeof bearer - 1, &r->identity) != 0) {
+	if (token_check(r->daemon->tokens, token, &r->identity) != 0) {
 		answer_problem(r, 401, NULL, NULL, "the token is not valid, or no longer; log in again");
 		answer_header(r, "WWW-Authenticate", "Bearer error=\"invalid_token\"");
 		return true;
 	}
+	return by_cookie && cookie_refuse(r);
+}
+
+static bool refuse_identity(struct request *r)
+{
+	if (r->route->role == ROLE_PUBLIC)
+		return false;
+	if (refuse_token(r))
+		return true;
 	if (r->identity.role < r->route->role) {
 		answer_problem(r, 403, NULL, NULL, "this needs the role %s; %s has the role %s", role_words[r->route->role],
 		               r->identity.username, role_words[r->identity.role]);
@@ -159,6 +178,8 @@ void request_begin(struct request *r, struct MHD_Connection *connection, const c
 	r->path = path;
 	r->route = NULL;
 	r->argument[0] = '\0';
+	r->identity = (struct identity){ 0 };
+	r->tried[0] = '\0';
 	r->body = (struct buffer){ 0 };
 	r->body_limit = r->body_seen = 0;
 	r->status = 0;

@@ -30,6 +30,7 @@ struct request {
 	char argument[ROUTE_ARGUMENT_MAX];
 	struct query query;
 	struct identity identity;
+	char tried[SCHEMA_NAME_MAX + 1];	/* an account that exists, and that a log-in is for; "" = none */
 
 	struct buffer body;
 	size_t body_limit, body_seen;

@@ -1,5 +1,7 @@
 #include "mgmtd/route.h"
 
+#include "mgmtd/account.h"
+#include "mgmtd/api_token.h"
 #include "mgmtd/calls.h"
 #include "mgmtd/cdr.h"
 #include "mgmtd/description.h"
@@ -9,10 +11,12 @@
 #include "mgmtd/overview.h"
 #include "mgmtd/preview.h"
 #include "mgmtd/query.h"
+#include "mgmtd/refusal.h"
 #include "mgmtd/registration.h"
 #include "mgmtd/resource.h"
 #include "mgmtd/session.h"
 #include "mgmtd/trace.h"
+#include "mgmtd/user.h"
 #include "mgmtd/write.h"
 
 #include <errno.h>
@@ -38,6 +42,7 @@ const char *const role_words[] = { "public", "viewer", "operator", "admin" };
 #define EFFECTIVE QUERY_BIT(Q_EFFECTIVE)
 
 #define W ROUTE_WRITES
+#define WS (ROUTE_WRITES | ROUTE_SECRET_BODY)
 #define WC (ROUTE_WRITES | ROUTE_CONDITIONAL)
 
 /* The rows of a kind of object.  component: "Registration"; plural: "Registrations"; one, several: how people call them. */
@@ -135,6 +140,31 @@ const struct route routes[] = {
 	  "logOut", "Log out: the token ends now.", NULL, NULL, 204 },
 	{ "PUT",    API "/session/password",                ROLE_VIEWER,   NULL,         BODY_JSON,  ROUTE_SECRET_BODY, 0,         session_change_password,
 	  "changePassword", "Change one's password; every other session of this user ends.", "PasswordChange", NULL, 204 },
+
+	{ "GET",    API "/users/{username}",                ROLE_ADMIN,    NULL,         BODY_NONE,  0,                 0,         user_get,
+	  "getUser", "One user.", NULL, "User", 200 },
+	{ "PUT",    API "/users/{username}",                ROLE_ADMIN,    NULL,         BODY_JSON,  WS,                0,         user_put,
+	  "putUser", "Create the user, or replace all of it; a change ends the user's sessions.", "UserWrite", "User", 200 },
+	{ "PATCH",  API "/users/{username}",                ROLE_ADMIN,    NULL,         BODY_PATCH, WS,                0,         user_patch,
+	  "patchUser", "Change some of it (RFC 7396); a change ends the user's sessions.", "UserPatch", "User", 200 },
+	{ "DELETE", API "/users/{username}",                ROLE_ADMIN,    NULL,         BODY_NONE,  W,                 0,         user_delete,
+	  "deleteUser", "Delete the user and end its sessions; not oneself, and not the last admin.", NULL, NULL, 204 },
+	{ "GET",    API "/users",                           ROLE_ADMIN,    NULL,         BODY_NONE,  0,                 PAGED,     user_list,
+	  "listUsers", "The users, by name.", NULL, "UserPage", 200 },
+	{ "POST",   API "/users",                           ROLE_ADMIN,    NULL,         BODY_JSON,  WS,                0,         user_create,
+	  "createUser", "Create a user.", "UserCreate", "User", 201 },
+	{ "GET",    API "/tokens/{name}",                   ROLE_ADMIN,    NULL,         BODY_NONE,  0,                 0,         api_token_get,
+	  "getToken", "One API token, without the token itself.", NULL, "ApiToken", 200 },
+	{ "DELETE", API "/tokens/{name}",                   ROLE_ADMIN,    NULL,         BODY_NONE,  W,                 0,         api_token_delete,
+	  "deleteToken", "Revoke it: it ends now.", NULL, NULL, 204 },
+	{ "GET",    API "/tokens",                          ROLE_ADMIN,    NULL,         BODY_NONE,  0,                 PAGED,     api_token_list,
+	  "listTokens", "The API tokens, by name.", NULL, "ApiTokenPage", 200 },
+	{ "POST",   API "/tokens",                          ROLE_ADMIN,    NULL,         BODY_JSON,  WS,                0,         api_token_create,
+	  "createToken", "Make an API token for a script; the token itself is told this once.", "ApiTokenCreate", "NewApiToken", 201 },
+	{ "GET",    API "/refusals",                        ROLE_ADMIN,    NULL,         BODY_NONE,  0,                 PAGED,     refusal_list,
+	  "listRefusals", "Refused log-ins and refused changes, the newest first.", NULL, "RefusalPage", 200 },
+	{ "GET",    API "/account-changes",                 ROLE_ADMIN,    NULL,         BODY_NONE,  0,                 PAGED,     account_list_changes,
+	  "listAccountChanges", "Who changed which user or API token, the newest first.", NULL, "AccountChangePage", 200 },
 
 	{ "GET",    "/healthz",                             ROLE_PUBLIC,   NULL,         BODY_NONE,  0,                 0,         overview_health,
 	  "getHealth", "Is mgmtd alive?", NULL, "Word", 200 },

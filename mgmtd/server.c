@@ -4,6 +4,7 @@
 #include "mgmtd/client.h"
 #include "mgmtd/linger.h"
 #include "mgmtd/log.h"
+#include "mgmtd/tls.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -218,15 +219,22 @@ int server_start(struct daemon *daemon, int fd, struct shm_why *why)
 	}
 	allow_files();
 	daemon->server = s;
-	s->mhd = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, handle, s,
-	                          MHD_OPTION_LISTEN_SOCKET, fd,
+	const struct MHD_OptionItem secure[] = {
+		{ MHD_OPTION_HTTPS_CERT_CALLBACK2, 0, (void *)(uintptr_t)tls_retrieve },
+		{ MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)TLS_PRIORITIES },
+		{ MHD_OPTION_END, 0, NULL },
+	};
+	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+	s->mhd = MHD_start_daemon(flags | (daemon->tls ? MHD_USE_TLS : 0u), 0, NULL, NULL, handle, s,
 	                          MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL,
+	                          MHD_OPTION_LISTEN_SOCKET, fd,
 	                          MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL,
 	                          MHD_OPTION_NOTIFY_CONNECTION, connection_changed, s,
 	                          MHD_OPTION_NOTIFY_COMPLETED, request_completed, s,
 	                          MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_OF_LIBRARY,
 	                          MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
 	                          MHD_OPTION_CONNECTION_TIMEOUT, IDLE_S,
+	                          MHD_OPTION_ARRAY, daemon->tls ? secure : secure + 2,
 	                          MHD_OPTION_END);
 	if (s->mhd)
 		return 0;

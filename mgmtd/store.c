@@ -2,6 +2,7 @@
 
 #include "mgmtd/revision.h"
 #include "mgmtd/secret.h"
+#include "mgmtd/store_account.h"
 #include "mgmtd/store_database.h"
 
 #include <errno.h>
@@ -20,13 +21,10 @@
 enum statement {
 	/* writer */
 	SQL_BEGIN, SQL_COMMIT, SQL_ROLLBACK, SQL_PUT_OBJECT, SQL_DELETE_OBJECT, SQL_APPEND_REVISION, SQL_INDEX_CHANGE,
-	SQL_PUT_SECRET, SQL_GET_SECRET, SQL_HEAD, SQL_EACH_OBJECT, SQL_PUT_USER, SQL_REVOKE, SQL_FORGET_REVOKED,
+	SQL_PUT_SECRET, SQL_GET_SECRET, SQL_HEAD, SQL_EACH_OBJECT,
 	SQL_WRITER_COUNT,
-	/* reader */
-	SQL_GET_USER = SQL_WRITER_COUNT, SQL_REVOKED,
-	SQL_READER_COUNT,
 	/* history */
-	SQL_REVISIONS = SQL_READER_COUNT, SQL_REVISION,
+	SQL_REVISIONS = SQL_WRITER_COUNT, SQL_REVISION,
 	SQL_COUNT
 };
 
@@ -44,11 +42,6 @@ static const char *const sql[SQL_COUNT] = {
 	[SQL_HEAD] = "SELECT revision, hash FROM revisions ORDER BY revision DESC LIMIT 1",
 	[SQL_EACH_OBJECT] = "SELECT kind, name, id, incarnation, revision, changed_at, changed_by, document"
 		" FROM documents ORDER BY kind, name",
-	[SQL_PUT_USER] = "INSERT OR REPLACE INTO users VALUES (?1, ?2, ?3, ?4)",
-	[SQL_REVOKE] = "INSERT OR REPLACE INTO revoked_tokens VALUES (?1, ?2)",
-	[SQL_FORGET_REVOKED] = "DELETE FROM revoked_tokens WHERE expires_at < unixepoch()",
-	[SQL_GET_USER] = "SELECT role, password_hash, must_change_password FROM users WHERE username = ?1",
-	[SQL_REVOKED] = "SELECT 1 FROM revoked_tokens WHERE jti = ?1",
 	[SQL_REVISIONS] = "SELECT revision, record FROM revisions WHERE revision < ?1 ORDER BY revision DESC LIMIT ?2",
 	[SQL_REVISION] = "SELECT record, hash, prev_hash FROM revisions WHERE revision = ?1",
 };
@@ -59,9 +52,10 @@ static const struct store_migration migrations[] = {
 #define MIGRATIONS (int)(sizeof migrations / sizeof migrations[0])
 
 struct store {
-	sqlite3 *writer, *reader, *history;	/* history: a long list must not hold up the check of a token */
+	sqlite3 *writer, *history;
+	struct store_accounts *accounts;	/* a connection of its own: a long list must not hold up the check of a token */
 	sqlite3_stmt *statements[SQL_COUNT];
-	pthread_mutex_t reading, browsing;	/* guard the statements of reader and history */
+	pthread_mutex_t browsing;	/* guards the statements of history */
 	EVP_MD_CTX *sha256;		/* OpenSSL's uses the processor's instructions; libsodium's takes as long as an INSERT */
 	bool in_transaction;
 };
@@ -72,11 +66,10 @@ void store_close(struct store *s)
 		return;
 	for (int i = 0; i < SQL_COUNT; i++)
 		sqlite3_finalize(s->statements[i]);
-	sqlite3_close(s->reader);
+	store_accounts_close(s->accounts);
 	sqlite3_close(s->history);
 	sqlite3_close(s->writer);
 	EVP_MD_CTX_free(s->sha256);
-	pthread_mutex_destroy(&s->reading);
 	pthread_mutex_destroy(&s->browsing);
 	free(s);
 }
@@ -91,6 +84,11 @@ const char *store_explain(int error)
 	}
 }
 
+struct store_accounts *store_accounts(struct store *s)
+{
+	return s->accounts;
+}
+
 const char *store_fault(struct store *s)
 {
 	return sqlite3_errmsg(s->writer);
@@ -101,7 +99,7 @@ const char *store_fault(struct store *s)
 static int prepare(struct store *s, const char *path, struct shm_why *why)
 {
 	for (int i = 0; i < SQL_COUNT; i++) {
-		sqlite3 *db = i < SQL_WRITER_COUNT ? s->writer : i < SQL_READER_COUNT ? s->reader : s->history;
+		sqlite3 *db = i < SQL_WRITER_COUNT ? s->writer : s->history;
 		int code = sqlite3_prepare_v3(db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &s->statements[i], NULL);
 		if (code != SQLITE_OK)
 			return store_failed(why, db, path, code);
@@ -119,7 +117,6 @@ int store_open(struct store **out, const char *state, bool *fresh, struct shm_wh
 	struct store *s = calloc(1, sizeof *s);
 	if (!s)
 		return ENOMEM;
-	pthread_mutex_init(&s->reading, NULL);
 	pthread_mutex_init(&s->browsing, NULL);
 	if (!(s->sha256 = EVP_MD_CTX_new()) || EVP_DigestInit_ex2(s->sha256, EVP_sha256(), NULL) != 1) {
 		store_close(s);
@@ -134,7 +131,7 @@ int store_open(struct store **out, const char *state, bool *fresh, struct shm_wh
 	if (!error)
 		error = store_migrate(s->writer, path, migrations, MIGRATIONS, why);
 	if (!error)
-		error = store_connect(&s->reader, path, SQLITE_OPEN_READONLY, "PRAGMA query_only = ON", why);
+		error = store_accounts_open(&s->accounts, path, s->writer, why);
 	if (!error)
 		error = store_connect(&s->history, path, SQLITE_OPEN_READONLY, "PRAGMA query_only = ON", why);
 	umask(old);
@@ -238,26 +235,6 @@ int store_put_secret(struct store *s, const char *reference, const void *box, si
 	return run(s, SQL_PUT_SECRET);
 }
 
-int store_user_put(struct store *s, const struct store_user *user)
-{
-	bind_text(s, SQL_PUT_USER, 1, user->username);
-	bind_text(s, SQL_PUT_USER, 2, user->role);
-	bind_text(s, SQL_PUT_USER, 3, user->password_hash);
-	bind_number(s, SQL_PUT_USER, 4, user->must_change_password);
-	return run(s, SQL_PUT_USER);
-}
-
-int store_token_revoke(struct store *s, const char *jti, int64_t expires_at)
-{
-	int error = run(s, SQL_FORGET_REVOKED);
-
-	if (error)
-		return error;
-	bind_text(s, SQL_REVOKE, 1, jti);
-	bind_number(s, SQL_REVOKE, 2, (uint64_t)expires_at);
-	return run(s, SQL_REVOKE);
-}
-
 /* ------------------------------------------------------------------ reading */
 
 static void copy_column(char *text, size_t size, sqlite3_stmt *statement, int column)
@@ -321,34 +298,6 @@ int store_each_object(struct store *s, int (*each)(void *arg, const struct objec
 		error = store_errno(code);
 	sqlite3_reset(statement);
 	return error;
-}
-
-int store_user_get(struct store *s, const char *username, struct store_user *user)
-{
-	sqlite3_stmt *statement = s->statements[SQL_GET_USER];
-
-	pthread_mutex_lock(&s->reading);
-	bind_text(s, SQL_GET_USER, 1, username);
-	int code = sqlite3_step(statement);
-	if (code == SQLITE_ROW) {
-		snprintf(user->username, sizeof user->username, "%s", username);
-		copy_column(user->role, sizeof user->role, statement, 0);
-		copy_column(user->password_hash, sizeof user->password_hash, statement, 1);
-		user->must_change_password = sqlite3_column_int(statement, 2) != 0;
-	}
-	sqlite3_reset(statement);
-	pthread_mutex_unlock(&s->reading);
-	return code == SQLITE_DONE ? ENOENT : store_errno(code);
-}
-
-bool store_token_revoked(struct store *s, const char *jti)
-{
-	pthread_mutex_lock(&s->reading);
-	bind_text(s, SQL_REVOKED, 1, jti);
-	int code = sqlite3_step(s->statements[SQL_REVOKED]);
-	sqlite3_reset(s->statements[SQL_REVOKED]);
-	pthread_mutex_unlock(&s->reading);
-	return code != SQLITE_DONE;
 }
 
 int store_revisions(struct store *s, const struct revision_filter *filter, json_t *items, uint64_t *next)

@@ -21,16 +21,18 @@
 #define CACHE_SETS 512
 #define CACHE_WAYS 4
 #define KEPT 64
+#define API_SUBJECT "token:"	/* no user name holds a colon */
 
 struct cached {
 	unsigned char hash[crypto_shorthash_siphashx24_BYTES];
 	struct identity identity;	/* expires_at 0 = an empty place */
 };
 
-struct kept { char jti[TOKEN_JTI], credential[CREDENTIAL]; };
+struct kept { char jti[STORE_JTI], credential[CREDENTIAL]; };
 
 struct tokens {
 	struct store *store;
+	struct token_uses *uses;
 	unsigned char key[32];
 	unsigned char cache_key[crypto_shorthash_siphashx24_KEYBYTES];
 	struct cached cache[CACHE_SETS][CACHE_WAYS];
@@ -40,8 +42,10 @@ struct tokens {
 
 void tokens_close(struct tokens *t)
 {
-	if (t)
+	if (t) {
+		token_uses_close(t->uses);
 		sodium_memzero(t, sizeof *t);
+	}
 	free(t);
 }
 
@@ -98,6 +102,8 @@ int tokens_open(struct tokens **t, const char *state, struct store *store, struc
 	int e = read_key(new->key, path, why);
 	if (e == ENOENT)
 		e = make_key(new->key, path, why);
+	if (!e && (e = token_uses_open(&new->uses)) != 0)
+		fail(why, e, state, "out of memory");
 	if (e) {
 		tokens_close(new);
 		return e;
@@ -106,12 +112,28 @@ int tokens_open(struct tokens **t, const char *state, struct store *store, struc
 	return 0;
 }
 
+/* Of the password and of everything else that an administrator may have changed. */
 static void credential_of(const struct tokens *t, char credential[CREDENTIAL], const struct store_user *user)
 {
 	unsigned char hash[16];
-	crypto_generichash(hash, sizeof hash, (const unsigned char *)user->password_hash, strlen(user->password_hash), t->key,
-	                   sizeof t->key);
+	crypto_generichash_state state;
+	crypto_generichash_init(&state, t->key, sizeof t->key, sizeof hash);
+	crypto_generichash_update(&state, (const unsigned char *)user->password_hash, strlen(user->password_hash));
+	crypto_generichash_update(&state, (const unsigned char *)&user->version, sizeof user->version);
+	crypto_generichash_final(&state, hash, sizeof hash);
 	sodium_bin2hex(credential, CREDENTIAL, hash, sizeof hash);
+}
+
+void token_csrf(const struct tokens *t, char csrf[TOKEN_CSRF], const char *jti)
+{
+	static const char purpose[] = "csrf";
+	unsigned char hash[(TOKEN_CSRF - 1) / 2];
+	crypto_generichash_state state;
+	crypto_generichash_init(&state, t->key, sizeof t->key, sizeof hash);
+	crypto_generichash_update(&state, (const unsigned char *)purpose, sizeof purpose);
+	crypto_generichash_update(&state, (const unsigned char *)jti, strlen(jti));
+	crypto_generichash_final(&state, hash, sizeof hash);
+	sodium_bin2hex(csrf, TOKEN_CSRF, hash, sizeof hash);
 }
 
 enum role role_of(const char *word)
@@ -130,29 +152,57 @@ static void describe(struct identity *identity, const struct store_user *user, c
 	snprintf(identity->jti, sizeof identity->jti, "%s", jti);
 }
 
-int token_issue(struct tokens *t, const struct store_user *user, char **token, struct identity *identity)
+static void describe_api(struct identity *identity, const struct store_api_token *row)
 {
-	char jti[TOKEN_JTI], credential[CREDENTIAL];
+	*identity = (struct identity){ .role = role_of(row->role), .expires_at = row->expires_at };
+	snprintf(identity->username, sizeof identity->username, API_SUBJECT "%s", row->name);
+	snprintf(identity->token, sizeof identity->token, "%s", row->name);
+	snprintf(identity->jti, sizeof identity->jti, "%s", row->jti);
+}
+
+static void make_jti(char jti[STORE_JTI])
+{
 	unsigned char id[16];
-	jwt_t *jwt = NULL;
-	time_t now = time(NULL);
 	randombytes_buf(id, sizeof id);
-	sodium_bin2hex(jti, sizeof jti, id, sizeof id);
-	credential_of(t, credential, user);
+	sodium_bin2hex(jti, STORE_JTI, id, sizeof id);
+}
+
+/* credential: NULL = none.  NULL: out of memory. */
+static char *sign(const struct tokens *t, const char *subject, const char *jti, const char *credential, time_t now, time_t end)
+{
+	jwt_t *jwt = NULL;
 	int e = jwt_new(&jwt);
 	if (!e)
 		e = jwt_set_alg(jwt, JWT_ALG_HS256, t->key, sizeof t->key) || jwt_add_grant(jwt, "iss", ISSUER) ||
-		    jwt_add_grant(jwt, "aud", AUDIENCE) || jwt_add_grant(jwt, "sub", user->username) ||
-		    jwt_add_grant(jwt, "jti", jti) || jwt_add_grant(jwt, "cred", credential) ||
-		    jwt_add_grant_int(jwt, "iat", now) || jwt_add_grant_int(jwt, "nbf", now) ||
-		    jwt_add_grant_int(jwt, "exp", now + TOKEN_LIFE_S);
+		    jwt_add_grant(jwt, "aud", AUDIENCE) || jwt_add_grant(jwt, "sub", subject) || jwt_add_grant(jwt, "jti", jti) ||
+		    (credential && jwt_add_grant(jwt, "cred", credential)) || jwt_add_grant_int(jwt, "iat", now) ||
+		    jwt_add_grant_int(jwt, "nbf", now) || jwt_add_grant_int(jwt, "exp", end);
 	char *text = e ? NULL : jwt_encode_str(jwt);
 	jwt_free(jwt);
+	return text;
+}
+
+int token_issue(struct tokens *t, const struct store_user *user, char **token, struct identity *identity)
+{
+	char jti[STORE_JTI], credential[CREDENTIAL];
+	time_t now = time(NULL);
+	make_jti(jti);
+	credential_of(t, credential, user);
+	char *text = sign(t, user->username, jti, credential, now, now + TOKEN_LIFE_S);
 	if (!text)
 		return ENOMEM;
 	describe(identity, user, jti, now + TOKEN_LIFE_S);
 	*token = text;
 	return 0;
+}
+
+int token_issue_api(struct tokens *t, struct store_api_token *row, char **token)
+{
+	char subject[STORE_ACTOR];
+	make_jti(row->jti);
+	snprintf(subject, sizeof subject, API_SUBJECT "%s", row->name);
+	*token = sign(t, subject, row->jti, NULL, time(NULL), row->expires_at);
+	return *token ? 0 : ENOMEM;
 }
 
 const char *token_header_fault(const char *token)
@@ -189,7 +239,7 @@ static int check_claims(jwt_t *jwt, const char **subject, const char **jti, int6
 	*subject = jwt_get_grant(jwt, "sub");
 	*jti = jwt_get_grant(jwt, "jti");
 	*expires_at = expires;
-	return *subject && *jti && strlen(*jti) == TOKEN_JTI - 1 ? 0 : EACCES;
+	return *subject && *jti && strlen(*jti) == STORE_JTI - 1 ? 0 : EACCES;
 }
 
 static bool credential_stands(const struct tokens *t, jwt_t *jwt, const char *jti, const struct store_user *user)
@@ -205,9 +255,30 @@ static bool credential_stands(const struct tokens *t, jwt_t *jwt, const char *jt
 	return false;
 }
 
-static int verify(struct tokens *t, const char *token, struct identity *identity)
+static int check_log_in(struct tokens *t, jwt_t *jwt, const char *subject, const char *jti, int64_t expires_at,
+                        struct identity *identity)
 {
 	struct store_user user;
+	if (store_user_get(t->store, subject, &user) != 0 || !credential_stands(t, jwt, jti, &user) ||
+	    role_of(user.role) == ROLE_PUBLIC || store_token_revoked(t->store, jti))
+		return EACCES;
+	describe(identity, &user, jti, expires_at);
+	return 0;
+}
+
+/* The row says what the token is good for; what it says itself is only where to look. */
+static int check_api(struct tokens *t, const char *name, const char *jti, struct identity *identity)
+{
+	struct store_api_token row;
+	if (store_api_token_get(t->store, name, &row) != 0 || strcmp(row.jti, jti) != 0 || row.expires_at <= time(NULL) ||
+	    role_of(row.role) == ROLE_PUBLIC)
+		return EACCES;
+	describe_api(identity, &row);
+	return 0;
+}
+
+static int verify(struct tokens *t, const char *token, struct identity *identity)
+{
 	const char *subject, *jti;
 	int64_t expires_at;
 	jwt_t *jwt = NULL;
@@ -218,13 +289,10 @@ static int verify(struct tokens *t, const char *token, struct identity *identity
 	if (jwt_decode(&jwt, token, t->key, sizeof t->key) != 0)
 		return EACCES;
 	int e = jwt_get_alg(jwt) == JWT_ALG_HS256 ? check_claims(jwt, &subject, &jti, &expires_at) : EACCES;
-	if (!e)
-		e = store_user_get(t->store, subject, &user) == 0 ? 0 : EACCES;
-	if (!e && (!credential_stands(t, jwt, jti, &user) || role_of(user.role) == ROLE_PUBLIC ||
-	           store_token_revoked(t->store, jti)))
-		e = EACCES;
-	if (!e)
-		describe(identity, &user, jti, expires_at);
+	if (!e && strncmp(subject, API_SUBJECT, sizeof API_SUBJECT - 1) == 0)
+		e = check_api(t, subject + sizeof API_SUBJECT - 1, jti, identity);
+	else if (!e)
+		e = check_log_in(t, jwt, subject, jti, expires_at, identity);
 	jwt_free(jwt);
 	return e;
 }
@@ -234,13 +302,11 @@ static struct cached *cache_set(struct tokens *t, const unsigned char *hash)
 	return t->cache[(hash[0] | (unsigned)hash[1] << 8) % CACHE_SETS];
 }
 
-int token_check(struct tokens *t, const char *token, struct identity *identity)
+/* From what was verified before, or verified now. */
+static int look_up(struct tokens *t, const char *token, size_t len, struct identity *identity)
 {
 	unsigned char hash[crypto_shorthash_siphashx24_BYTES];
-	size_t len = strlen(token);
 	time_t now = time(NULL);
-	if (len > TOKEN_MAX)
-		return EACCES;
 	/* Keyed, with a key that nobody outside can learn: no other token can be made to fall on the same 128 bits. */
 	crypto_shorthash_siphashx24(hash, (const unsigned char *)token, len, t->cache_key);
 	struct cached *set = cache_set(t, hash), *victim = set;
@@ -258,6 +324,20 @@ int token_check(struct tokens *t, const char *token, struct identity *identity)
 	victim->identity = *identity;
 	memcpy(victim->hash, hash, sizeof hash);
 	return 0;
+}
+
+int token_check(struct tokens *t, const char *token, struct identity *identity)
+{
+	size_t len = strlen(token);
+	int e = len > TOKEN_MAX ? EACCES : look_up(t, token, len, identity);
+	if (!e && identity->token[0])
+		token_uses_note(t->uses, identity->jti);
+	return e;
+}
+
+struct token_uses *token_uses(struct tokens *t)
+{
+	return t->uses;
 }
 
 static void forget(struct tokens *t, const char *jti, const char *username)

@@ -155,6 +155,7 @@ static void submit(struct request *r, struct change *change)
 	change->if_match = copy(r->head.if_match.value, &failed);
 	change->if_none_match = r->head.if_none_match.value != NULL;
 	change->actor = copy(r->identity.username, &failed);
+	change->token = copy(r->identity.token[0] ? r->identity.token : NULL, &failed);
 	change->address = copy(r->address, &failed);
 	change->request_id = copy(request_id(r), &failed);
 	change->done = change_done;

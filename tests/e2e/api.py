@@ -48,10 +48,11 @@ class Answer:
 
 
 class Api:
-    def __init__(self, url, username="admin", password=None, token=None):
+    def __init__(self, url, username="admin", password=None, token=None, verify=True):
         self.url, self.base = url, url + "/api/v1"
         self.session = requests.Session()
         self.session.trust_env = False
+        self.session.verify = str(verify) if verify is not True else True
         self.token = token
         if password is not None:
             self.token = self.post("/session", username=username, password=password).expect(200)["token"]
@@ -68,7 +69,7 @@ class Api:
                 body = json.dumps(body)
         sent.update(headers or {})
         data = body.encode() if isinstance(body, str) else body
-        prepared = requests.Request(method, base, params=query, data=data, headers=sent).prepare()
+        prepared = requests.Request(method, base, params=query, data=data, headers=sent, cookies=self.session.cookies).prepare()
         asked = prepared.url.partition("?")[2]
         prepared.url = base + path + ("?" + asked if asked else "")  # the path as given, nothing normalised
         try:

@@ -39,6 +39,7 @@ class Lab:
         self.host = loopback_address()
         self.daemons, self.peers, self.extra = {}, [], {"mgmtd": [], "switchcore": []}
         self.url, self.token, self.sip = None, None, None
+        self.verify = True  # or the file of the authority that the API's certificate is of
         self.env = {}
         self.problems = []
 
@@ -59,7 +60,7 @@ class Lab:
 
     def command(self, name):
         if name == "mgmtd":
-            listen = self.url.removeprefix("http://") if self.url else "127.0.0.1:0"
+            listen = self.url.partition("://")[2] if self.url else "127.0.0.1:0"
             own = ["--state", self.state, "--listen", listen, "--admin-password-file", self.password_file]
         else:
             own = [word for listener in self.sip for word in ("--sip", listener)]
@@ -113,10 +114,10 @@ class Lab:
     def api(self, **options):
         """A client with the administrator's token; one log-in per lab."""
         if options:
-            return Api(self.url, **options)
+            return Api(self.url, verify=self.verify, **options)
         if self.token is None:
-            self.token = Api(self.url, password=ADMIN_PASSWORD).token
-        return Api(self.url, token=self.token)
+            self.token = Api(self.url, password=ADMIN_PASSWORD, verify=self.verify).token
+        return Api(self.url, token=self.token, verify=self.verify)
 
     def wait_switch(self, state="up", within=5):
         api = self.api()

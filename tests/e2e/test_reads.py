@@ -138,9 +138,11 @@ def test_every_path_of_the_description_answers_and_as_described(lab):
     api.post("/mapping-gateways", name="carrier-a", sources=["192.0.2.0/24", "[2001:db8::1]:5060"], callee_rewrite=rules).expect(201)
     api.post("/routing-gateways", name="carrier-a", host="192.0.2.1", registration="carrier-a", inbound_mapping="carrier-a",
              prefixes=["", "49"], caller_rewrite=rules, sip={"timeout_invite": 5}).expect(201)
+    api.post("/tokens", name="carrier-a", role="viewer").expect(201)
+    api.post("/tokens", name="carrier-a", role="viewer").expect(409)
     description = api.get("/openapi.json").json
     prefix = description.get("servers", [{"url": ""}])[0]["url"].removeprefix("http://").rstrip("/")
-    values = {"name": "carrier-a", "NAME": "SS_SIP_USER_AGENT_EXPIRE", "n": "1", "revision": "1", "number": "1"}
+    values = {"name": "carrier-a", "username": "admin", "NAME": "SS_SIP_USER_AGENT_EXPIRE", "n": "1", "revision": "1", "number": "1"}
     resolver = jsonschema.RefResolver.from_schema(description)
     seen = 0
     for path, method, item, operation in operations(description):

@@ -95,7 +95,7 @@ static void every_route_is_whole(void **state)
 			assert_true(r->body == BODY_NONE && !(r->flags & ROUTE_WRITES));
 		if (r->role == ROLE_PUBLIC)
 			assert_true(r->flags == ROUTE_SECRET_BODY || strncmp(r->path, "/api", 4) != 0);
-		if (r->role >= ROLE_OPERATOR)
+		if (r->role >= ROLE_OPERATOR && strcmp(r->method, "GET") != 0)
 			assert_true(r->flags & ROUTE_WRITES);
 		assert_int_equal(find(r->method, r->path), 0);
 		assert_ptr_equal(route, r);
