@@ -133,6 +133,8 @@ static bool refuse_body(struct request *r)
 		answer_problem(r, 400, NULL, NULL, "%s of this path takes no body", r->method);
 		return true;
 	}
+	if (r->route->body == BODY_OPTIONAL && length == 0)
+		return false;
 	bool patch = r->route->body == BODY_PATCH;
 	if (!head_is_type(&r->head, "application/json") && !(patch && head_is_type(&r->head, "application/merge-patch+json"))) {
 		answer_problem(r, 415, NULL, NULL, "the body must be of Content-Type application/json%s",

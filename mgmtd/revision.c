@@ -4,7 +4,9 @@
 #include "mgmtd/document.h"
 #include "mgmtd/log.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* The record without its changes. */
@@ -101,4 +103,96 @@ char *revision_text(const struct change *change, const struct objects objects[KI
 	if (!text)
 		log_fatal("out of memory");
 	return text;
+}
+
+/* ------------------------------------------------------------------ reading a record's text */
+
+bool revision_absent(const struct member *document)
+{
+	return document->len == 4 && memcmp(document->value, "null", 4) == 0;
+}
+
+/* Behind `word`; NULL = something else stands here. */
+static const char *expect(const char *at, const char *word)
+{
+	size_t len = strlen(word);
+
+	return at && strncmp(at, word, len) == 0 ? at + len : NULL;
+}
+
+/* A value behind `before`; *at is then behind the value. */
+static struct member take_value(const char **at, const char *before)
+{
+	const char *begin = expect(*at, before);
+
+	*at = begin ? members_skip(begin) : NULL;
+	return *at ? (struct member){ begin, (size_t)(*at - begin) } : (struct member){ "", 0 };
+}
+
+/* A text that needs no escapes; without its quotation marks. */
+static struct member take_word(const char **at, const char *before)
+{
+	struct member word = take_value(at, before);
+
+	if (word.len < 2 || word.value[0] != '"') {
+		*at = NULL;
+		return (struct member){ "", 0 };
+	}
+	return (struct member){ word.value + 1, word.len - 2 };
+}
+
+/* {"kind":…,"name":…,"op":…,"before":…,"after":…} as write_object() makes it; behind it, or NULL. */
+static const char *take_change(struct revision_change *change, const char *at)
+{
+	char path[SCHEMA_NAME_MAX + 1];
+	struct member kind = take_word(&at, "{\"kind\":"), name = take_word(&at, ",\"name\":");
+
+	change->op = take_word(&at, ",\"op\":");
+	change->before = take_value(&at, ",\"before\":");
+	change->after = take_value(&at, ",\"after\":");
+	if (!at || kind.len >= sizeof path || name.len >= sizeof change->name)
+		return NULL;
+	memcpy(path, kind.value, kind.len);
+	path[kind.len] = '\0';
+	memcpy(change->name, name.value, name.len);
+	change->name[name.len] = '\0';
+	change->kind = schema_kind_by_path(path);
+	return expect(at, "}");
+}
+
+int revision_each_change(const char *record, int (*each)(void *arg, const struct revision_change *change), void *arg)
+{
+	/* A quotation mark within a text has a backslash before it, so this can be nothing else. */
+	static const char begin[] = ",\"changes\":[";
+	const char *at = strstr(record, begin);
+	struct revision_change change;
+	int error = 0;
+
+	if (!at)
+		return EINVAL;
+	at += sizeof begin - 1;
+	while (*at != ']' && !error) {
+		if (!(at = take_change(&change, at)))
+			return EINVAL;
+		error = each(arg, &change);
+		at += *at == ',';
+	}
+	return error ? error : strcmp(at, "]}") == 0 ? 0 : EINVAL;
+}
+
+int revision_at(char at[TIME_TEXT], uint64_t *number, const char *record)
+{
+	const char *digits = expect(record, "{\"revision\":");
+	char *end;
+
+	if (!digits || *digits < '1' || *digits > '9')
+		return EINVAL;
+	errno = 0;
+	*number = strtoull(digits, &end, 10);
+	const char *text = expect(end, ",\"at\":\"");
+	if (errno || !text || strnlen(text, TIME_TEXT) < TIME_TEXT || text[TIME_TEXT - 1] != '"')
+		return EINVAL;
+	memcpy(at, text, TIME_TEXT - 1);
+	at[TIME_TEXT - 1] = '\0';
+	return 0;
 }

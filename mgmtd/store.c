@@ -1,14 +1,16 @@
 #include "mgmtd/store.h"
 
-#include "mgmtd/revision.h"
 #include "mgmtd/secret.h"
+#include "mgmtd/store_confirmation.h"
 #include "mgmtd/store_database.h"
+#include "mgmtd/store_history.h"
+#include "mgmtd/store_private.h"
+#include "mgmtd/store_span.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
 #include <pthread.h>
-#include <sodium.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,9 +26,6 @@ enum statement {
 	SQL_WRITER_COUNT,
 	/* reader */
 	SQL_GET_USER = SQL_WRITER_COUNT, SQL_REVOKED,
-	SQL_READER_COUNT,
-	/* history */
-	SQL_REVISIONS = SQL_READER_COUNT, SQL_REVISION,
 	SQL_COUNT
 };
 
@@ -49,8 +48,6 @@ static const char *const sql[SQL_COUNT] = {
 	[SQL_FORGET_REVOKED] = "DELETE FROM revoked_tokens WHERE expires_at < unixepoch()",
 	[SQL_GET_USER] = "SELECT role, password_hash, must_change_password FROM users WHERE username = ?1",
 	[SQL_REVOKED] = "SELECT 1 FROM revoked_tokens WHERE jti = ?1",
-	[SQL_REVISIONS] = "SELECT revision, record FROM revisions WHERE revision < ?1 ORDER BY revision DESC LIMIT ?2",
-	[SQL_REVISION] = "SELECT record, hash, prev_hash FROM revisions WHERE revision = ?1",
 };
 
 static const struct store_migration migrations[] = {
@@ -59,9 +56,12 @@ static const struct store_migration migrations[] = {
 #define MIGRATIONS (int)(sizeof migrations / sizeof migrations[0])
 
 struct store {
-	sqlite3 *writer, *reader, *history;	/* history: a long list must not hold up the check of a token */
+	sqlite3 *writer, *reader;
 	sqlite3_stmt *statements[SQL_COUNT];
-	pthread_mutex_t reading, browsing;	/* guard the statements of reader and history */
+	pthread_mutex_t reading;	/* guards the statements of the reader */
+	struct store_history *history;
+	struct store_spans *spans;
+	struct store_confirmations *confirmations;
 	EVP_MD_CTX *sha256;		/* OpenSSL's uses the processor's instructions; libsodium's takes as long as an INSERT */
 	bool in_transaction;
 };
@@ -70,14 +70,15 @@ void store_close(struct store *s)
 {
 	if (!s)
 		return;
+	store_history_close(s->history);
+	store_spans_close(s->spans);
+	store_confirmations_close(s->confirmations);
 	for (int i = 0; i < SQL_COUNT; i++)
 		sqlite3_finalize(s->statements[i]);
 	sqlite3_close(s->reader);
-	sqlite3_close(s->history);
 	sqlite3_close(s->writer);
 	EVP_MD_CTX_free(s->sha256);
 	pthread_mutex_destroy(&s->reading);
-	pthread_mutex_destroy(&s->browsing);
 	free(s);
 }
 
@@ -96,17 +97,36 @@ const char *store_fault(struct store *s)
 	return sqlite3_errmsg(s->writer);
 }
 
+struct store_history *store_history_of(const struct store *s)
+{
+	return s->history;
+}
+
+struct store_spans *store_spans_of(const struct store *s)
+{
+	return s->spans;
+}
+
+struct store_confirmations *store_confirmations_of(const struct store *s)
+{
+	return s->confirmations;
+}
+
 /* ------------------------------------------------------------------ opening */
 
 static int prepare(struct store *s, const char *path, struct shm_why *why)
 {
-	for (int i = 0; i < SQL_COUNT; i++) {
-		sqlite3 *db = i < SQL_WRITER_COUNT ? s->writer : i < SQL_READER_COUNT ? s->reader : s->history;
-		int code = sqlite3_prepare_v3(db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &s->statements[i], NULL);
-		if (code != SQLITE_OK)
-			return store_failed(why, db, path, code);
-	}
-	return 0;
+	int error = store_prepare(s->statements, s->writer, sql, SQL_WRITER_COUNT, path, why);
+
+	if (!error)
+		error = store_prepare(s->statements + SQL_WRITER_COUNT, s->reader, sql + SQL_WRITER_COUNT, SQL_COUNT - SQL_WRITER_COUNT, path, why);
+	if (!error)
+		error = store_history_open(&s->history, s->writer, path, why);
+	if (!error)
+		error = store_spans_open(&s->spans, s->writer, path, why);
+	if (!error)
+		error = store_confirmations_open(&s->confirmations, s->writer, path, why);
+	return error;
 }
 
 int store_open(struct store **out, const char *state, bool *fresh, struct shm_why *why)
@@ -120,7 +140,6 @@ int store_open(struct store **out, const char *state, bool *fresh, struct shm_wh
 	if (!s)
 		return ENOMEM;
 	pthread_mutex_init(&s->reading, NULL);
-	pthread_mutex_init(&s->browsing, NULL);
 	if (!(s->sha256 = EVP_MD_CTX_new()) || EVP_DigestInit_ex2(s->sha256, EVP_sha256(), NULL) != 1) {
 		store_close(s);
 		return ENOMEM;
@@ -136,10 +155,8 @@ int store_open(struct store **out, const char *state, bool *fresh, struct shm_wh
 	if (!error)
 		error = store_connect(&s->reader, path, SQLITE_OPEN_READONLY, "PRAGMA query_only = ON", why);
 	if (!error)
-		error = store_connect(&s->history, path, SQLITE_OPEN_READONLY, "PRAGMA query_only = ON", why);
-	umask(old);
-	if (!error)
 		error = prepare(s, path, why);
+	umask(old);
 	if (error) {
 		store_close(s);
 		return error;
@@ -177,6 +194,7 @@ void store_rollback(struct store *s)
 	/* SQLite rolls back by itself on some errors, among them a full disk. */
 	if (!sqlite3_get_autocommit(s->writer))
 		run(s, SQL_ROLLBACK);
+	store_spans_forget(s->spans);
 	s->in_transaction = false;
 }
 
@@ -349,59 +367,4 @@ bool store_token_revoked(struct store *s, const char *jti)
 	sqlite3_reset(s->statements[SQL_REVOKED]);
 	pthread_mutex_unlock(&s->reading);
 	return code != SQLITE_DONE;
-}
-
-int store_revisions(struct store *s, const struct revision_filter *filter, json_t *items, uint64_t *next)
-{
-	sqlite3_stmt *statement = s->statements[SQL_REVISIONS];
-	unsigned count = 0;
-	int code;
-
-	*next = 0;
-	pthread_mutex_lock(&s->browsing);
-	bind_number(s, SQL_REVISIONS, 1, filter->before ? filter->before : INT64_MAX);
-	bind_number(s, SQL_REVISIONS, 2, filter->limit + 1);	/* one more tells whether there is a next page */
-	uint64_t last = 0;
-	while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
-		if (count++ == filter->limit) {
-			*next = last;
-			code = SQLITE_DONE;
-			break;
-		}
-		last = (uint64_t)sqlite3_column_int64(statement, 0);
-		json_t *record = json_loads((const char *)sqlite3_column_text(statement, 1), 0, NULL);
-		json_array_append_new(items, revision_item(record));
-		json_decref(record);
-	}
-	sqlite3_reset(statement);
-	pthread_mutex_unlock(&s->browsing);
-	return store_errno(code);
-}
-
-int store_revision(struct store *s, uint64_t number, json_t **revision)
-{
-	sqlite3_stmt *statement = s->statements[SQL_REVISION];
-	char hash[2][2 * STORE_HASH + 1] = { "", "" };
-	json_t *record = NULL;
-
-	pthread_mutex_lock(&s->browsing);
-	bind_number(s, SQL_REVISION, 1, number);
-	int code = sqlite3_step(statement);
-	if (code == SQLITE_ROW) {
-		record = json_loads((const char *)sqlite3_column_text(statement, 0), 0, NULL);
-		for (int i = 0; i < 2; i++)
-			if (sqlite3_column_bytes(statement, i + 1) == STORE_HASH)
-				sodium_bin2hex(hash[i], sizeof hash[i], sqlite3_column_blob(statement, i + 1), STORE_HASH);
-	}
-	sqlite3_reset(statement);
-	pthread_mutex_unlock(&s->browsing);
-	if (code != SQLITE_ROW)
-		return code == SQLITE_DONE ? ENOENT : store_errno(code);
-	if (!record)
-		return EIO;
-	*revision = revision_detail(record);
-	json_object_set_new(*revision, "hash", json_string(hash[0]));
-	json_object_set_new(*revision, "prev_hash", json_string(hash[1]));
-	json_decref(record);
-	return 0;
 }

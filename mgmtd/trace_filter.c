@@ -4,7 +4,7 @@
 #include "mgmtd/model.h"
 #include "mgmtd/party.h"
 #include "mgmtd/status.h"
-#include "mgmtd/store.h"
+#include "mgmtd/store_history.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

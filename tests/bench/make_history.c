@@ -13,7 +13,7 @@
 #include "mgmtd/json_text.h"
 #include "mgmtd/revision.h"
 #include "mgmtd/secret.h"
-#include "mgmtd/store.h"
+#include "mgmtd/store_span.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -142,7 +142,9 @@ static void write_revision(struct maker *m, struct object *objects[], size_t cou
 	for (size_t i = 0; i < count; i++)
 		write_object(m, objects[i], at, actor);
 	memcpy(prev, m->hash, sizeof prev);
-	if ((error = store_append_revision(m->store, m->revision, record, len, prev, m->hash)))
+	bool kinds[KIND_COUNT] = { [KIND_REGISTRATION] = true };
+	if ((error = store_append_revision(m->store, m->revision, record, len, prev, m->hash)) ||
+	    (error = store_put_spans(m->store, m->revision, actor, kinds)))
 		fail("revision", error);
 	free(record);
 }

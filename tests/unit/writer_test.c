@@ -2,6 +2,7 @@
 #include "writer_bench.h"
 
 #include "mgmtd/problem.h"
+#include "mgmtd/store_history.h"
 
 #include <fcntl.h>
 #include <pthread.h>
