@@ -58,6 +58,11 @@ static const struct component components[] = {
 	  "['confirmed']}}}" },
 	{ "Restore", "{'type':'object','additionalProperties':false,'dependentRequired':{'kind':['name'],'name':['kind']},'properties':{'kind':"
 	  "{'type':'string','enum':[]},'name':" REF("Name") "}}" },
+	{ "Audit", "{'type':'object','required':['valid','revisions','first_bad','why','head'],'properties':{'valid':" FLAG ",'revisions':" WHOLE
+	  ",'first_bad':{'type':['integer','null'],'description':'The oldest revision at which something is wrong.'},'why':" TEXT_OR_NULL
+	  ",'head':" REF("AuditHead") "}}" },
+	{ "AuditHead", "{'type':'object','required':['revision','hash'],'properties':{'revision':" WHOLE ",'hash':{'type':'string','pattern':"
+	  "'^[0-9a-f]{64}$'}}}" },
 	{ "RevisionConfig", "{'type':'object','required':['revision','at'],'additionalProperties':false,'properties':{'revision':" WHOLE
 	  ",'at':" TIME "}}" },
 	{ "RevisionsDiff", "{'type':'object','required':['from','to','diff'],'properties':{'from':" WHOLE ",'to':" WHOLE ",'diff':"

@@ -14,6 +14,7 @@ struct options {
 	unsigned cdr_keep_days;			/* 0 = for ever */
 	const char *user;			/* to become after binding, or NULL */
 	bool require_if_match;
+	const char *verify_audit, *audit_head;	/* a database file to verify instead of serving, and a head of it; or NULL */
 	struct sockaddr_storage listen;
 	socklen_t listen_len;
 };

@@ -193,12 +193,14 @@ bool reversal_prepare(struct stage *st, struct change *change)
 {
 	int error = 0;
 
+	if (!change->undoes && !change->restores)
+		return true;
 	if (change->undoes) {
 		if (is_pending(st, change, &error))
 			error = prepare_undo(st, change);
 		else if (!error)
 			return false;
-	} else if (change->restores && change->planned < st->revision) {
+	} else if (change->planned < st->revision) {
 		error = store_each_staged_record(st->store, change->planned, st->revision, extend, change);
 	}
 	if (error)

@@ -144,19 +144,18 @@ static struct member take_word(const char **at, const char *before)
 /* {"kind":…,"name":…,"op":…,"before":…,"after":…} as write_object() makes it; behind it, or NULL. */
 static const char *take_change(struct revision_change *change, const char *at)
 {
-	char path[SCHEMA_NAME_MAX + 1];
 	struct member kind = take_word(&at, "{\"kind\":"), name = take_word(&at, ",\"name\":");
 
 	change->op = take_word(&at, ",\"op\":");
 	change->before = take_value(&at, ",\"before\":");
 	change->after = take_value(&at, ",\"after\":");
-	if (!at || kind.len >= sizeof path || name.len >= sizeof change->name)
+	if (!at || kind.len >= sizeof change->path || name.len >= sizeof change->name)
 		return NULL;
-	memcpy(path, kind.value, kind.len);
-	path[kind.len] = '\0';
+	memcpy(change->path, kind.value, kind.len);
+	change->path[kind.len] = '\0';
 	memcpy(change->name, name.value, name.len);
 	change->name[name.len] = '\0';
-	change->kind = schema_kind_by_path(path);
+	change->kind = schema_kind_by_path(change->path);
 	return expect(at, "}");
 }
 

@@ -13,7 +13,8 @@
 
 /* One change in the text of a record; the texts lie in it. */
 struct revision_change {
-	const struct kind *kind;	/* NULL = of no kind that this program knows */
+	char path[SCHEMA_NAME_MAX + 1];	/* its kind */
+	const struct kind *kind;	/* NULL = of none that this program knows */
 	char name[SCHEMA_NAME_MAX + 1];
 	struct member op;		/* without its quotation marks */
 	struct member before, after;	/* documents, or null */

@@ -1,5 +1,6 @@
 #include "mgmtd/route.h"
 
+#include "mgmtd/audit.h"
 #include "mgmtd/calls.h"
 #include "mgmtd/cdr.h"
 #include "mgmtd/description.h"
@@ -101,6 +102,10 @@ const struct route routes[] = {
 	  "restoreRevision", "Make the configuration of a revision, or one object of it, current again: as a new revision.", "Restore", "WriteAnswer", 200 },
 	{ "POST",   API "/revisions/{revision}/confirm",    ROLE_OPERATOR, NULL,         BODY_NONE,  W,                 0,         restore_confirm,
 	  "confirmRevision", "Keep a change that was made with confirm_within.", NULL, "Confirmed", 200 },
+	{ "GET",    API "/audit/verify",                    ROLE_VIEWER,   NULL,         BODY_NONE,  0,                 QUERY_BIT(Q_HEAD), audit_verify,
+	  "verifyAudit", "Is the history what was written? Reads all of it: a million revisions take seconds.", NULL, "Audit", 200 },
+	{ "GET",    API "/audit/head",                      ROLE_VIEWER,   NULL,         BODY_NONE,  0,                 0,         audit_head,
+	  "getAuditHead", "The newest revision and its hash, to be kept elsewhere.", NULL, "AuditHead", 200 },
 	{ "GET",    API "/diff",                            ROLE_VIEWER,   NULL,         BODY_NONE,  0,                 COMPARED,  history_diff,
 	  "diffRevisions", "What differs between the configurations as of two revisions.", NULL, "RevisionsDiff", 200 },
 
