@@ -170,6 +170,8 @@ void request_begin(struct request *r, struct MHD_Connection *connection, const c
 	r->id[0] = '\0';
 	query_init(&r->query);
 	head_take(&r->head, connection);
+	if (head_request_id(&r->head))
+		snprintf(r->id, sizeof r->id, "%s", head_request_id(&r->head));
 	if (server_closing(r->daemon->server))
 		answer_problem(r, 503, NULL, NULL, "mgmtd is stopping");
 	else if (refuse_head(r, version))
