@@ -22,6 +22,7 @@ struct seen {
 	uint64_t digest;	/* of that row */
 	int64_t last;		/* the newest revision that changed it; 0 = none yet */
 	bool alive;		/* then */
+	bool differs;		/* the row in documents is not what its revision stored */
 };
 
 struct verification {
@@ -180,9 +181,8 @@ static int take_change(void *arg, const struct revision_change *change)
 	v->changes += key_of(v, change->path, change->name, v->row->revision);
 	seen->last = v->row->revision;
 	seen->alive = !revision_absent(&change->after);
-	if (seen->stored == seen->last && seen->alive &&
-	    seen->digest != digest_of(v, change->after.value, change->after.len, v->at, actor_of(v)))
-		bad(v, seen->last, "the document of %s/%s is not the one that revision %" PRId64 " stored", change->path, change->name, seen->last);
+	if (seen->stored == seen->last && seen->alive)
+		seen->differs = seen->digest != digest_of(v, change->after.value, change->after.len, v->at, actor_of(v));
 	return 0;
 }
 
@@ -288,7 +288,7 @@ static int check_changes(struct verification *v)
 	return error == ENOENT ? 0 : error;
 }
 
-/* What is wrong with an object whose row in documents is not of its newest change. */
+/* What is wrong with an object, if its row in documents is not what its newest change stored. */
 static void check_object(struct verification *v, const struct seen *seen, const char *kind, const char *name)
 {
 	if (seen->last == 0)
@@ -297,6 +297,13 @@ static void check_object(struct verification *v, const struct seen *seen, const 
 		bad(v, seen->last, "%s/%s is missing from the documents", kind, name);
 	else if (!seen->alive && seen->stored)
 		bad(v, seen->last, "%s/%s stands in the documents, but revision %" PRId64 " deleted it", kind, name, seen->last);
+	else if (seen->stored > (int64_t)v->result->revisions)
+		bad(v, (int64_t)v->result->revisions + 1, "%s/%s was changed by revision %" PRId64 ", but the history ends before", kind, name,
+		    seen->stored);
+	else if (seen->alive && seen->stored > seen->last)
+		bad(v, seen->stored, "the document of %s/%s is of revision %" PRId64 ", which did not change it", kind, name, seen->stored);
+	else if (seen->alive && seen->stored == seen->last && seen->differs)
+		bad(v, seen->last, "the document of %s/%s is not the one that revision %" PRId64 " stored", kind, name, seen->last);
 	else if (seen->alive && seen->stored != seen->last)
 		bad(v, seen->last, "the document of %s/%s is of revision %" PRId64 ", but %" PRId64 " changed it last", kind, name, seen->stored,
 		    seen->last);

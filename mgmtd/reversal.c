@@ -51,7 +51,8 @@ int reversal_append(struct change *change, const struct kind *kind, const char *
 		return ENOMEM;
 	op->kind = kind;
 	snprintf(op->name, sizeof op->name, "%s", name);
-	if (asprintf(&op->pointer, "/%s/%s", kind->path, name) < 0) {
+	/* As in a change-set: what is wrong with a delete is told at the place that holds "value". */
+	if (asprintf(&op->pointer, "/%s/%s%s", kind->path, name, absent && !parameter ? "/value" : "") < 0) {
 		op->pointer = NULL;
 		return ENOMEM;
 	}
@@ -209,13 +210,15 @@ bool reversal_prepare(struct stage *st, struct change *change)
 	return !error;
 }
 
-/* The operation whose pointer the violation's begins with. */
+/* The operation at whose object the violation's pointer points. */
 static struct operation *culprit(struct change *change, const char *pointer)
 {
+	char object[2 * SCHEMA_NAME_MAX + 3];
+
 	for (size_t i = 0; i < change->count; i++) {
 		struct operation *op = &change->operations[i];
-		size_t len = strlen(op->pointer);
-		if (!op->broken && strncmp(op->pointer, pointer, len) == 0 && (pointer[len] == '\0' || pointer[len] == '/'))
+		size_t len = (size_t)snprintf(object, sizeof object, "/%s/%s", op->kind->path, op->name);
+		if (!op->broken && strncmp(object, pointer, len) == 0 && (pointer[len] == '\0' || pointer[len] == '/'))
 			return op;
 	}
 	return NULL;

@@ -57,6 +57,8 @@ int store_audit_open(struct store_audit **out, const char *path, struct shm_why 
 
 	if (!error)
 		error = store_connect(&a->db, address, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, "BEGIN", why);
+	if (error && a && a->db)
+		store_failed(why, a->db, path, 0);	/* by its own name */
 	if (!error)
 		error = store_prepare(a->statements, a->db, sql, SQL_FIXED, path, why);
 	free(address);
