@@ -38,7 +38,7 @@ struct verification {
 	/* of the record at hand */
 	const struct audit_revision *row;
 	char at[TIME_TEXT];
-	char actor[SCHEMA_NAME_MAX + 1];	/* read when it is first needed */
+	char actor[SCHEMA_NAME_MAX + 1];
 	bool empty;
 };
 
@@ -159,17 +159,6 @@ static int take_document(void *arg, const struct audit_document *row)
 
 /* ------------------------------------------------------------------ records */
 
-static const char *actor_of(struct verification *v)
-{
-	if (v->actor[0])
-		return v->actor;
-	json_t *record = json_loads(v->row->record, 0, NULL);
-	const char *actor = json_string_value(json_object_get(record, "actor"));
-	snprintf(v->actor, sizeof v->actor, "%s", actor ? actor : "");
-	json_decref(record);
-	return v->actor;
-}
-
 static int take_change(void *arg, const struct revision_change *change)
 {
 	struct verification *v = arg;
@@ -182,7 +171,7 @@ static int take_change(void *arg, const struct revision_change *change)
 	seen->last = v->row->revision;
 	seen->alive = !revision_absent(&change->after);
 	if (seen->stored == seen->last && seen->alive)
-		seen->differs = seen->digest != digest_of(v, change->after.value, change->after.len, v->at, actor_of(v));
+		seen->differs = seen->digest != digest_of(v, change->after.value, change->after.len, v->at, v->actor);
 	return 0;
 }
 
@@ -206,9 +195,9 @@ static int check_record(struct verification *v, const struct audit_revision *row
 	uint64_t number;
 
 	v->row = row;
-	v->actor[0] = '\0';
 	v->empty = true;
-	if (strlen(row->record) != row->len || revision_at(v->at, &number, row->record) != 0)
+	if (strlen(row->record) != row->len || revision_at(v->at, &number, row->record) != 0 ||
+	    revision_actor(v->actor, row->record) != 0)
 		return bad(v, row->revision, "the record of revision %" PRId64 " is none that mgmtd writes", row->revision);
 	if (number != (uint64_t)row->revision)
 		return bad(v, row->revision, "the record of revision %" PRId64 " calls itself %" PRIu64, row->revision, number);

@@ -179,19 +179,39 @@ int revision_each_change(const char *record, int (*each)(void *arg, const struct
 	return error ? error : strcmp(at, "]}") == 0 ? 0 : EINVAL;
 }
 
-int revision_at(char at[TIME_TEXT], uint64_t *number, const char *record)
+/* Behind `at`, or NULL. */
+static const char *read_head(char at[TIME_TEXT], uint64_t *number, const char *record)
 {
 	const char *digits = expect(record, "{\"revision\":");
 	char *end;
 
 	if (!digits || *digits < '1' || *digits > '9')
-		return EINVAL;
+		return NULL;
 	errno = 0;
 	*number = strtoull(digits, &end, 10);
 	const char *text = expect(end, ",\"at\":\"");
 	if (errno || !text || strnlen(text, TIME_TEXT) < TIME_TEXT || text[TIME_TEXT - 1] != '"')
-		return EINVAL;
+		return NULL;
 	memcpy(at, text, TIME_TEXT - 1);
 	at[TIME_TEXT - 1] = '\0';
+	return text + TIME_TEXT;
+}
+
+int revision_at(char at[TIME_TEXT], uint64_t *number, const char *record)
+{
+	return read_head(at, number, record) ? 0 : EINVAL;
+}
+
+int revision_actor(char actor[SCHEMA_NAME_MAX + 1], const char *record)
+{
+	char at[TIME_TEXT];
+	uint64_t number;
+	const char *rest = read_head(at, &number, record);
+	struct member word = take_word(&rest, ",\"actor\":");
+
+	if (!rest || word.len > SCHEMA_NAME_MAX)
+		return EINVAL;
+	memcpy(actor, word.value, word.len);
+	actor[word.len] = '\0';
 	return 0;
 }

@@ -28,6 +28,9 @@ int revision_each_change(const char *record, int (*each)(void *arg, const struct
 /* Of a record's text: when, and the number it gives itself.  EINVAL: this is none. */
 int revision_at(char at[TIME_TEXT], uint64_t *number, const char *record);
 
+/* Whose record it is.  EINVAL. */
+int revision_actor(char actor[SCHEMA_NAME_MAX + 1], const char *record);
+
 /* What GET /revisions lists of a record: each change as {kind, name, op}.  A new reference. */
 json_t *revision_item(const json_t *record);
 

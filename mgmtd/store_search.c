@@ -8,6 +8,7 @@
 #include "mgmtd/store_span.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #define EXAMINED_MAX 5000	/* records looked at, and steps through the indexes, for one page: some ten milliseconds */
@@ -84,12 +85,23 @@ static bool cannot_mention(const char *record, const char *q)
 	return !strpbrk(q, "\"\\") && !strcasestr(record, q);
 }
 
+/* A span holds others, too.  A quotation mark within a text has a backslash before it, so the kind can stand nowhere else. */
+static bool is_of(const char *record, const struct revision_filter *filter)
+{
+	char actor[SCHEMA_NAME_MAX + 1], kind[SCHEMA_NAME_MAX + 32];
+
+	if (filter->actor && (revision_actor(actor, record) != 0 || strcmp(actor, filter->actor) != 0))
+		return false;
+	snprintf(kind, sizeof kind, "{\"kind\":\"%s\",\"name\":", filter->kind ? filter->kind->path : "");
+	return !filter->kind || filter->name || strstr(record, kind);
+}
+
 /* The list item of the row, if it matches; NULL = it does not. */
 static json_t *item_of(sqlite3_stmt *statement, const struct revision_filter *filter)
 {
 	const char *record = store_history_text(statement, 1);
 
-	if (filter->q && cannot_mention(record, filter->q))
+	if (!is_of(record, filter) || (filter->q && cannot_mention(record, filter->q)))
 		return NULL;
 	json_t *whole = json_loads(record, 0, NULL), *item = whole ? revision_item(whole) : NULL;
 	json_decref(whole);

@@ -1,6 +1,7 @@
 /*
- * Spans: runs of successive revisions by one user, or that touch one kind.  They are what GET /revisions?actor=&kind= searches
- * by, and cost a change something only where a run begins or ends.
+ * Spans: stretches of the history in which revisions of one user, or that touch one kind, follow each other with few of others
+ * between.  GET /revisions?actor=&kind= looks only there.  An index entry a revision would cost every change a page of the
+ * database; a span costs one where it begins and one where it ends, also of two users who take turns.
  *
  * The writer thread, inside its transaction.  Errors as in store.h.
  */

@@ -1,5 +1,6 @@
--- Runs of successive revisions that share something to be searched by: facet "actor" (one user's), facet "kind" (that touch
--- objects of a kind).  An index entry a revision would cost every durable change a page; of a run only its ends are written.
+-- Where to look for the revisions of one user (facet "actor"), or for those that touch objects of one kind (facet "kind"): stretches
+-- of the history in which they follow each other with few of others between.  An index entry a revision would cost every durable
+-- change a page; of a stretch only its ends are written.
 CREATE TABLE spans (
 	facet TEXT NOT NULL,
 	value TEXT NOT NULL,

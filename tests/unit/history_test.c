@@ -65,21 +65,54 @@ static void expect_spans(struct bench *b, const char *expected)
 	free(spans);
 }
 
-static void a_span_is_written_only_where_a_run_begins_or_ends(void **state)
+static void set_expiry(struct bench *b, int seconds)
+{
+	char body[32];
+
+	snprintf(body, sizeof body, "{\"value\":%d}", seconds);
+	expect(b, 200, build(VERB_PUT, KIND_PARAMETERS, "SS_SIP_USER_AGENT_EXPIRE", body));
+}
+
+static void a_span_bears_a_few_others_and_is_written_only_where_it_begins_or_ends(void **state)
 {
 	struct bench *b = *state;
 
 	add(b, "a");
 	add(b, "b");
 	expect_spans(b, "actor admin 1 -; kind registrations 1 -");
-	expect(b, 200, build(VERB_PUT, KIND_PARAMETERS, "SS_SIP_USER_AGENT_EXPIRE", "{\"value\":120}"));
+	set_expiry(b, 60);
+	expect_spans(b, "actor admin 1 -; kind registrations 1 -; kind sip-parameters 3 -");
+	restart(b);
+	for (int i = 1; i < 16; i++)
+		set_expiry(b, 60 + i);
+	restart(b);
+	expect_spans(b, "actor admin 1 -; kind registrations 1 -; kind sip-parameters 3 -");
+	set_expiry(b, 100);
 	expect_spans(b, "actor admin 1 -; kind registrations 1 2; kind sip-parameters 3 -");
 	expect(b, 200, build_set("{\"changes\":[{\"op\":\"put\",\"kind\":\"sip-parameters\",\"name\":\"SS_SIP_USER_AGENT_EXPIRE\",\"value\":60},"
 	                         "{\"op\":\"delete\",\"kind\":\"registrations\",\"name\":\"b\"}]}"));
-	expect_spans(b, "actor admin 1 -; kind registrations 1 2; kind registrations 4 -; kind sip-parameters 3 -");
-	restart(b);
-	add(b, "c");
-	expect_spans(b, "actor admin 1 -; kind registrations 1 2; kind registrations 4 -; kind sip-parameters 3 4");
+	expect_spans(b, "actor admin 1 -; kind registrations 1 2; kind registrations 20 -; kind sip-parameters 3 -");
+}
+
+/* As many as can be within the gap, and again. */
+static void many_users_who_take_turns_keep_their_spans(void **state)
+{
+	struct bench *b = *state;
+	const bool registrations[KIND_COUNT] = { [KIND_REGISTRATION] = true };
+	struct store *store = writer_store(b->writer);
+	char actor[16];
+
+	assert_int_equal(store_begin(store), 0);
+	for (uint64_t revision = 1; revision <= 40; revision++) {
+		snprintf(actor, sizeof actor, "u%02d", (int)(revision <= 32 ? revision % 16 : revision));
+		assert_int_equal(store_put_spans(store, revision, actor, registrations), 0);
+	}
+	assert_int_equal(store_commit(store), 0);
+	char *spans = spans_of(b);
+	assert_non_null(strstr(spans, "actor u01 1 17; "));
+	assert_non_null(strstr(spans, "actor u08 8 -; "));
+	assert_non_null(strstr(spans, "actor u40 40 -; "));
+	free(spans);
 }
 
 static void what_is_rolled_back_begins_no_run(void **state)
@@ -96,7 +129,7 @@ static void what_is_rolled_back_begins_no_run(void **state)
 	assert_int_equal(store_put_spans(store, 1, "alice", registrations), 0);
 	assert_int_equal(store_put_spans(store, 2, "bob", registrations), 0);
 	assert_int_equal(store_commit(store), 0);
-	expect_spans(b, "actor alice 1 1; actor bob 2 -; kind registrations 1 -");
+	expect_spans(b, "actor alice 1 -; actor bob 2 -; kind registrations 1 -");
 }
 
 /* ------------------------------------------------------------------ records */
@@ -155,7 +188,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(no_search_of_the_history_reads_or_sorts_a_whole_table),
-		TEST(a_span_is_written_only_where_a_run_begins_or_ends),
+		TEST(a_span_bears_a_few_others_and_is_written_only_where_it_begins_or_ends),
+		TEST(many_users_who_take_turns_keep_their_spans),
 		TEST(what_is_rolled_back_begins_no_run),
 		cmocka_unit_test(a_record_is_read_without_parsing_it),
 		cmocka_unit_test(what_is_no_record_is_refused),
