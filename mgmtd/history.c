@@ -55,8 +55,7 @@ static void run(struct job *job, bool cancelled)
 
 static int read_list(struct history *h)
 {
-	h->result = json_array();
-	return store_revisions(h->store, &h->filter, h->result, &h->next);
+	return store_revisions(h->store, &h->filter, &h->out, &h->next);
 }
 
 static int read_one(struct history *h)

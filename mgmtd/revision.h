@@ -6,6 +6,7 @@
 #ifndef MGMTD_REVISION_H
 #define MGMTD_REVISION_H
 
+#include "mgmtd/buffer.h"
 #include "mgmtd/change.h"
 #include "mgmtd/members.h"
 
@@ -31,8 +32,11 @@ int revision_at(char at[TIME_TEXT], uint64_t *number, const char *record);
 /* Whose record it is.  EINVAL. */
 int revision_actor(char actor[SCHEMA_NAME_MAX + 1], const char *record);
 
-/* What GET /revisions lists of a record: each change as {kind, name, op}.  A new reference. */
-json_t *revision_item(const json_t *record);
+/* Appends what GET /revisions lists of a record's text: each change as {kind, name, op}.  EINVAL: this is not the text of a record. */
+int revision_item(struct buffer *b, const char *record);
+
+/* The words q, in any case, stand in its comment or in the name of an object that it touches. */
+bool revision_mentions(const char *record, const char *q);
 
 /* What GET /revisions/{n} tells: before and after presentable, and the fields that differ.  A new reference. */
 json_t *revision_detail(const json_t *record);

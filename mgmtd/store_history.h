@@ -5,6 +5,7 @@
 #ifndef MGMTD_STORE_HISTORY_H
 #define MGMTD_STORE_HISTORY_H
 
+#include "mgmtd/buffer.h"
 #include "mgmtd/store.h"
 
 #include <sqlite3.h>
@@ -20,9 +21,9 @@ struct revision_filter {
 					 * revisions may be missed that were made until it had caught up */
 };
 
-/* Appends list items of GET /revisions to `items`; *next = cursor of the next page, 0 = none.  It may be given with fewer than
+/* Appends the list of items of GET /revisions, as JSON text, to `items`, which is empty; *next = cursor of the next page, 0 = none.  It may be given with fewer than
  * `limit` found, even none: a search through many revisions that do not match ends for now. */
-int store_revisions(struct store *s, const struct revision_filter *filter, json_t *items, uint64_t *next);
+int store_revisions(struct store *s, const struct revision_filter *filter, struct buffer *items, uint64_t *next);
 
 /* One revision with before, after and fields of each change, its hashes, and `confirmation`; a new reference in *revision. */
 int store_revision(struct store *s, uint64_t number, json_t **revision);

@@ -65,20 +65,6 @@ static int settle(struct search *x)
 	return error;
 }
 
-static bool mentions(const json_t *item, const char *q)
-{
-	const char *comment = json_string_value(json_object_get(item, "comment"));
-	json_t *change;
-	size_t i;
-
-	if (comment && strcasestr(comment, q))
-		return true;
-	json_array_foreach(json_object_get(item, "changes"), i, change)
-		if (strcasestr(json_string_value(json_object_get(change, "name")), q))
-			return true;
-	return false;
-}
-
 /* What stands in the list item stands in the record, too, as long as nothing in it is escaped. */
 static bool cannot_mention(const char *record, const char *q)
 {
@@ -96,24 +82,26 @@ static bool is_of(const char *record, const struct revision_filter *filter)
 	return !filter->kind || filter->name || strstr(record, kind);
 }
 
-/* The list item of the row, if it matches; NULL = it does not. */
-static json_t *item_of(sqlite3_stmt *statement, const struct revision_filter *filter)
+static bool matches(const char *record, const struct revision_filter *filter)
 {
-	const char *record = store_history_text(statement, 1);
-
-	if (!is_of(record, filter) || (filter->q && cannot_mention(record, filter->q)))
-		return NULL;
-	json_t *whole = json_loads(record, 0, NULL), *item = whole ? revision_item(whole) : NULL;
-	json_decref(whole);
-	if (item && filter->q && !mentions(item, filter->q)) {
-		json_decref(item);
-		item = NULL;
-	}
-	return item;
+	return is_of(record, filter) && (!filter->q || (!cannot_mention(record, filter->q) && revision_mentions(record, filter->q)));
 }
 
-/* The row of x->at, or of the next one before it; *item as item_of().  Leaves x->at at the next to look at. */
-static int look(struct search *x, json_t **item)
+/* Appends the list item of a record; of one damaged by hand nothing, the audit tells of it. */
+static bool append(struct buffer *items, const char *record)
+{
+	size_t len = items->len;
+
+	if (len > 1)
+		buffer_text(items, ",");
+	if (revision_item(items, record) == 0)
+		return true;
+	items->len = len;
+	return false;
+}
+
+/* The row of x->at, or of the next one before it: appended if it matches.  Leaves x->at at the next to look at. */
+static int look(struct search *x, struct buffer *items, unsigned *count)
 {
 	sqlite3_stmt *statement = x->h->statements[SQL_AT_MOST];
 	uint64_t asked = x->at;
@@ -122,28 +110,27 @@ static int look(struct search *x, json_t **item)
 	int code = sqlite3_step(statement);
 	uint64_t found = code == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(statement, 0) : 0;
 	bool indexed = x->filter->actor || x->filter->kind || x->filter->name;
-	*item = found >= x->first && found && (found == asked || !indexed) ? item_of(statement, x->filter) : NULL;
+	const char *record = found ? store_history_text(statement, 1) : "";
+	if (found >= x->first && found && (found == asked || !indexed) && matches(record, x->filter))
+		*count += append(items, record);
 	x->at = found == asked || !indexed ? found ? found - 1 : 0 : found;
 	x->examined++;
 	sqlite3_reset(statement);
 	return store_errno(code);
 }
 
-static int search(struct search *x, json_t *items, uint64_t *next)
+static int search(struct search *x, struct buffer *items, uint64_t *next)
 {
 	unsigned found = 0;
 	int error;
 
 	while (!(error = settle(x)) && x->at >= x->first && x->at > 0) {
-		json_t *item;
 		if (found == x->filter->limit || x->examined >= EXAMINED_MAX) {
 			*next = x->at + 1;
 			break;
 		}
-		if ((error = look(x, &item)))
+		if ((error = look(x, items, &found)))
 			break;
-		if (item && json_array_append_new(items, item) == 0)
-			found++;
 	}
 	return error;
 }
@@ -207,7 +194,7 @@ static int bound(struct search *x)
 	return error;
 }
 
-int store_revisions(struct store *s, const struct revision_filter *filter, json_t *items, uint64_t *next)
+int store_revisions(struct store *s, const struct revision_filter *filter, struct buffer *items, uint64_t *next)
 {
 	struct search x = { .h = store_history_of(s), .filter = filter };
 	int error = store_history_begin(s);
@@ -215,8 +202,10 @@ int store_revisions(struct store *s, const struct revision_filter *filter, json_
 	*next = 0;
 	if (error)
 		return error;
+	buffer_text(items, "[");
 	if (!(error = bound(&x)))
 		error = search(&x, items, next);
+	buffer_text(items, "]");
 	store_history_end(s);
-	return error;
+	return error ? error : items->failed ? ENOMEM : 0;
 }

@@ -13,7 +13,7 @@ SHORT, LONG = 1000, 1_000_000
 VERIFIED = 300_000
 SEARCHES = {
     "the newest 100": "/revisions",
-    "100 of one user": "/revisions?actor=user-3",
+    "of one user": "/revisions?actor=user-0",
     "of one object": "/revisions?kind=registrations&name=r000050",
     "of one user on one object": "/revisions?actor=user-0&kind=registrations&name=r000050",
     "by time": "/revisions?until=2020-09-13T12:40:00Z",
