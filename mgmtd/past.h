@@ -15,8 +15,10 @@
  * (deleted).  Only kind, name, document and deleted are set; documents may be older than a field of their kind. */
 struct past { struct objects before[KIND_COUNT], after[KIND_COUNT]; };
 
-/* O(changes between).  Errors as in store.h; EPROTO: a record cannot be read. */
+/* The cheaper of the two below.  Errors as in store.h; EPROTO: a record cannot be read. */
 int past_read(struct past *past, struct store *s, uint64_t from, uint64_t to);
+int past_read_records(struct past *past, struct store *s, uint64_t from, uint64_t to);	/* O(changes between) */
+int past_read_objects(struct past *past, struct store *s, uint64_t from, uint64_t to);	/* O(objects), two records for each */
 void past_free(struct past *past);
 
 /* [{kind, name, op, fields: [{pointer, from, to}]}] from one end to the other; `back`: from `after` to `before`. */

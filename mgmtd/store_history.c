@@ -27,6 +27,9 @@ static const char *const sql[SQL_COUNT] = {
 	[SQL_EACH] = EACH,
 	[SQL_IN_SPAN] = "SELECT until FROM spans WHERE facet = ?1 AND value = ?2 AND since <= ?3 ORDER BY since DESC LIMIT 1",
 	[SQL_CHANGE] = CHANGE,
+	[SQL_TOUCHED] = "SELECT (SELECT revision FROM changes WHERE kind = ?1 AND name = ?2 AND revision > ?3 ORDER BY revision LIMIT 1),"
+		" (SELECT revision FROM changes WHERE kind = ?1 AND name = ?2 AND revision <= ?4 ORDER BY revision DESC LIMIT 1)",
+	[SQL_NEXT_NAME] = "SELECT name FROM changes WHERE kind = ?1 AND name > ?2 ORDER BY name LIMIT 1",
 	[SQL_CURRENT] = "SELECT name, document FROM documents WHERE kind = ?1 ORDER BY name",
 	[SQL_EACH_STAGED] = EACH,
 	[SQL_CHANGE_STAGED] = CHANGE,
@@ -221,6 +224,51 @@ int store_newest_change(struct store *s, const struct kind *kind, const char *na
 	pthread_mutex_lock(&h->browsing);
 	*revision = until;
 	int error = store_history_changed(h->statements[SQL_CHANGE], kind, name, revision);
+	pthread_mutex_unlock(&h->browsing);
+	return error;
+}
+
+/* The name that follows; "" = none does. */
+static int next_name(struct store_history *h, const struct kind *kind, char name[SCHEMA_NAME_MAX + 1])
+{
+	sqlite3_stmt *statement = h->statements[SQL_NEXT_NAME];
+	char next[SCHEMA_NAME_MAX + 1];
+
+	sqlite3_bind_text(statement, 1, kind->path, -1, SQLITE_STATIC);
+	sqlite3_bind_text(statement, 2, name, -1, SQLITE_STATIC);
+	int code = sqlite3_step(statement);
+	snprintf(next, sizeof next, "%s", code == SQLITE_ROW ? store_history_text(statement, 0) : "");
+	sqlite3_reset(statement);
+	memcpy(name, next, sizeof next);
+	return store_errno(code);
+}
+
+static int touched(struct store_history *h, struct store_touched *t, uint64_t from, uint64_t to)
+{
+	sqlite3_stmt *statement = h->statements[SQL_TOUCHED];
+
+	sqlite3_bind_text(statement, 1, t->kind->path, -1, SQLITE_STATIC);
+	sqlite3_bind_text(statement, 2, t->name, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(statement, 3, (sqlite3_int64)from);
+	sqlite3_bind_int64(statement, 4, (sqlite3_int64)to);
+	int code = sqlite3_step(statement);
+	t->first = code == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(statement, 0) : 0;	/* 0 = NULL: none */
+	t->last = code == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(statement, 1) : 0;
+	sqlite3_reset(statement);
+	return store_errno(code);
+}
+
+int store_each_touched(struct store *s, const struct kind *kind, uint64_t from, uint64_t to,
+                       int (*each)(void *arg, const struct store_touched *object), void *arg)
+{
+	struct store_history *h = store_history_of(s);
+	struct store_touched t = { .kind = kind };
+	int error;
+
+	pthread_mutex_lock(&h->browsing);
+	while (!(error = next_name(h, kind, t.name)) && t.name[0] && !(error = touched(h, &t, from, to)))
+		if (t.first && t.first <= to && (error = each(arg, &t)))
+			break;
 	pthread_mutex_unlock(&h->browsing);
 	return error;
 }

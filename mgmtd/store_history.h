@@ -41,6 +41,12 @@ int store_each_record(struct store *s, uint64_t from, uint64_t to, store_record_
 /* The same for the writer thread, which sees also what is not committed yet. */
 int store_each_staged_record(struct store *s, uint64_t from, uint64_t to, store_record_f *each, void *arg);
 
+/* Each object of a kind that changed in from < revision <= to, in order of name, with the first and the last revision there that
+ * changed it: O(objects that there ever were), whatever lies between. */
+struct store_touched { const struct kind *kind; char name[SCHEMA_NAME_MAX + 1]; uint64_t first, last; };
+int store_each_touched(struct store *s, const struct kind *kind, uint64_t from, uint64_t to,
+                       int (*each)(void *arg, const struct store_touched *object), void *arg);
+
 /* The newest revision up to `until` that touched the object; 0 = none did. */
 int store_newest_change(struct store *s, const struct kind *kind, const char *name, uint64_t until, uint64_t *revision);
 
