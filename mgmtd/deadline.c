@@ -27,7 +27,7 @@ void deadline_limit(const struct deadline *d, struct timespec *until)
 	                            .tv_nsec = (long)(nanoseconds % 1000000000) };
 }
 
-struct change *deadline_take(struct deadline *d)
+static struct change *take(struct deadline *d)
 {
 	if (!d->next.revision || time_now_us() < d->next.deadline_us)
 		return NULL;
@@ -39,4 +39,14 @@ struct change *deadline_take(struct deadline *d)
 	else
 		change->done = change_free;
 	return change;
+}
+
+void deadline_add(struct deadline *d, struct change **changes)
+{
+	struct change *undoing = take(d);
+
+	while (undoing && *changes)
+		changes = &(*changes)->next;
+	if (undoing)
+		*changes = undoing;
 }

@@ -19,7 +19,8 @@ void deadline_load(struct deadline *d, struct store *store);
  * before it is looked at again. */
 void deadline_limit(const struct deadline *d, struct timespec *until);
 
-/* The change that undoes what has run out, or NULL.  Its done() frees it. */
-struct change *deadline_take(struct deadline *d);
+/* Appends the change that undoes what has run out, if something has, to those of a batch: what came before it counts as changed
+ * since.  Its done() frees it. */
+void deadline_add(struct deadline *d, struct change **changes);
 
 #endif

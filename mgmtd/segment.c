@@ -34,6 +34,25 @@ int segment_put(struct config_writer *segment, const struct secrets *secrets, co
 	return config_put(segment, object->kind->id, record);
 }
 
+int segment_keep_secrets(struct store *store, const struct secrets *secrets, const struct object *object)
+{
+	int error = 0;
+
+	for (size_t i = 0; i < object->kind->nfields && !error; i++) {
+		const struct field *field = &object->kind->fields[i];
+		unsigned char box[SECRET_BOX_MAX];
+		size_t size;
+		if (!(field->flags & SECRET))
+			continue;
+		const char *reference = document_secret(object->canonical, field), *known = document_secret(object->was, field);
+		if (!reference || (known && strcmp(known, reference) == 0))
+			continue;
+		secret_seal(secrets, box, &size, (const char *)object->record + field->offset);
+		error = store_put_secret(store, reference, box, size);
+	}
+	return error;
+}
+
 int segment_open_secret(struct store *store, const struct secrets *secrets, const char *reference, void *slot, size_t size)
 {
 	unsigned char box[SECRET_BOX_MAX];

@@ -73,26 +73,6 @@ static size_t drop_unchanged(struct stage *st)
 
 /* ------------------------------------------------------------------ into database and segment */
 
-/* Every secret of the object that was not there before goes into the database, sealed. */
-static int put_secrets(struct stage *st, const struct object *object)
-{
-	int error = 0;
-
-	for (size_t i = 0; i < object->kind->nfields && !error; i++) {
-		const struct field *field = &object->kind->fields[i];
-		unsigned char box[SECRET_BOX_MAX];
-		size_t size;
-		if (!(field->flags & SECRET))
-			continue;
-		const char *reference = document_secret(object->canonical, field), *known = document_secret(object->was, field);
-		if (!reference || (known && strcmp(known, reference) == 0))
-			continue;
-		secret_seal(st->secrets, box, &size, (const char *)object->record + field->offset);
-		error = store_put_secret(st->store, reference, box, size);
-	}
-	return error;
-}
-
 static int write_object(struct stage *st, struct object *object)
 {
 	int error;
@@ -110,7 +90,7 @@ static int write_object(struct stage *st, struct object *object)
 		segment_set_parameter(&st->parameters, object);
 		return config_set_parameters(st->segment, &st->parameters);
 	}
-	if ((error = put_secrets(st, object)))
+	if ((error = segment_keep_secrets(st->store, st->secrets, object)))
 		return error;
 	return segment_put(st->segment, st->secrets, object, object->record);
 }

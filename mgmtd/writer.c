@@ -345,17 +345,6 @@ static void finish_jobs(struct job *jobs, int error)
 	}
 }
 
-/* Last of the batch: what came before it counts as changed since. */
-static void add_undoing(struct writer *w, struct batch *batch)
-{
-	struct change *undoing = deadline_take(&w->deadline), **end = &batch->changes;
-
-	while (undoing && *end)
-		end = &(*end)->next;
-	if (undoing)
-		*end = undoing;
-}
-
 static void carry_out(struct writer *w, struct batch batch)
 {
 	bool settled = batch.jobs != NULL;
@@ -393,7 +382,7 @@ static void *thread_main(void *arg)
 	deadline_load(&w->deadline, w->store);
 	do {
 		batch = take_batch(w);
-		add_undoing(w, &batch);
+		deadline_add(&w->deadline, &batch.changes);
 		if (batch.changes || batch.jobs)
 			carry_out(w, batch);
 		clock_gettime(CLOCK_MONOTONIC, &now);
