@@ -86,6 +86,12 @@ void config_idle(struct config_reader *r);
 void config_changes(const struct snapshot *snap, enum kind_id kind, uint64_t since,
                     void (*each)(const struct record *rec, uint32_t id, void *arg), void *arg, uint32_t *limit);
 
+/* The same in parts, of one snapshot that is kept meanwhile: goes on at *place, 0 at first, until enough(arg), asked after
+ * each page of changed records, says so.  True: that was the rest. */
+bool config_changes_part(const struct snapshot *snap, enum kind_id kind, uint64_t since, uint32_t *place,
+                         void (*each)(const struct record *rec, uint32_t id, void *arg), bool (*enough)(void *arg), void *arg,
+                         uint32_t *limit);
+
 /* "Acted on" and "could not be acted on": what the API calls applied and rejected. */
 void config_applied(struct config_reader *r, uint64_t generation);
 void config_rejected(struct config_reader *r, uint64_t generation);
@@ -93,6 +99,7 @@ void config_rejected(struct config_reader *r, uint64_t generation);
 /* Inline in snapshot.h:
  *   uint64_t snapshot_generation(const struct snapshot *snap);
  *   uint64_t snapshot_revision(const struct snapshot *snap);
+ *   uint32_t snapshot_limit(const struct snapshot *snap, enum kind_id kind);	no id is as great
  *   uint32_t snapshot_count(const struct snapshot *snap, enum kind_id kind);
  *   const struct sip_parameters *snapshot_parameters(const struct snapshot *snap);	all zero when never published
  *   const struct record *snapshot_record(const struct snapshot *snap, enum kind_id kind, uint32_t id);	or NULL */

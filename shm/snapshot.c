@@ -198,29 +198,42 @@ static void each_of_leaf(const struct snapshot *snap, enum kind_id kind, uint32_
 		each(page ? (const struct record *)(page->records + (size_t)i * config_record_size(kind)) : &none, id + i, arg);
 }
 
-void config_changes(const struct snapshot *snap, enum kind_id kind, uint64_t since,
-                    void (*each)(const struct record *rec, uint32_t id, void *arg), void *arg, uint32_t *limit)
+bool config_changes_part(const struct snapshot *snap, enum kind_id kind, uint64_t since, uint32_t *place,
+                         void (*each)(const struct record *rec, uint32_t id, void *arg), bool (*enough)(void *arg), void *arg,
+                         uint32_t *limit)
 {
-	uint32_t leaves;
+	uint32_t leaves, leaf = *place;
 
-	if (!config_is_record_kind(kind)) {
-		*limit = 0;
-		return;
-	}
-	*limit = snap->tree[kind - 1].limit;
+	*limit = config_is_record_kind(kind) ? snap->tree[kind - 1].limit : 0;
+	if (*limit == 0)
+		return true;
 	leaves = (*limit + config_per_leaf(kind) - 1) / config_per_leaf(kind);
 	if (snap->everything_is_new)
 		since = 0;
-	for (uint32_t d = 0; d * CONFIG_FANOUT < leaves; d++) {
-		uint64_t word = snap->root->words[kind - 1].dir[d];
+	while (leaf < leaves) {
+		uint64_t word = snap->root->words[kind - 1].dir[leaf / CONFIG_FANOUT], entry;
 		const struct config_dir *dir = snapshot_page(snap, word);
-		if (!dir || CONFIG_WORD_GENERATION(word) <= since)
+		if (!dir || CONFIG_WORD_GENERATION(word) <= since) {
+			leaf = (leaf / CONFIG_FANOUT + 1) * CONFIG_FANOUT;
 			continue;
-		for (uint32_t i = 0; i < CONFIG_FANOUT && d * CONFIG_FANOUT + i < leaves; i++) {
-			uint32_t leaf = d * CONFIG_FANOUT + i;
-			uint64_t entry = dir->entry[i];
-			if (FAULT(DIFF_BY_PAGE) ? fault_page_moved(leaf, CONFIG_WORD_PAGE(entry)) : CONFIG_WORD_GENERATION(entry) > since)
-				each_of_leaf(snap, kind, leaf, entry, each, arg);
 		}
+		entry = dir->entry[leaf % CONFIG_FANOUT];
+		if (FAULT(DIFF_BY_PAGE) ? fault_page_moved(leaf, CONFIG_WORD_PAGE(entry)) : CONFIG_WORD_GENERATION(entry) > since) {
+			each_of_leaf(snap, kind, leaf, entry, each, arg);
+			*place = leaf + 1;
+			if (enough && enough(arg))
+				return *place >= leaves;
+		}
+		leaf++;
 	}
+	*place = leaves;
+	return true;
+}
+
+void config_changes(const struct snapshot *snap, enum kind_id kind, uint64_t since,
+                    void (*each)(const struct record *rec, uint32_t id, void *arg), void *arg, uint32_t *limit)
+{
+	uint32_t place = 0;
+
+	config_changes_part(snap, kind, since, &place, each, NULL, arg, limit);
 }

@@ -50,6 +50,12 @@ static inline uint64_t snapshot_revision(const struct snapshot *snap)
 	return snap->revision;
 }
 
+/* No id is as great as that. */
+static inline uint32_t snapshot_limit(const struct snapshot *snap, enum kind_id kind)
+{
+	return config_is_record_kind(kind) ? snap->tree[kind - 1].limit : 0;
+}
+
 static inline uint32_t snapshot_count(const struct snapshot *snap, enum kind_id kind)
 {
 	return config_is_record_kind(kind) ? snap->tree[kind - 1].count : 0;

@@ -1,6 +1,7 @@
 #include "follow.h"
 
 #include "log.h"
+#include "loop.h"
 
 #include "shm/config.h"
 
@@ -9,6 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* So long at a time the loop is held up, and so long it then serves what came meanwhile: a turn of it may be one datagram. */
+#define PART_US 2000
 
 struct follow {
 	const char *dir;
@@ -20,6 +24,10 @@ struct follow {
 	struct config_reader *reader;		/* NULL = no segment yet */
 	uint64_t applied;			/* generation */
 	bool busy, stopped;
+	const struct snapshot *taking;		/* is being applied, in parts; NULL = none */
+	size_t step;				/* of `taking`: see take_part() */
+	uint32_t place;				/* in that step */
+	uint64_t part_ends, next_part;
 	bool news;				/* a generation was applied and nobody was told */
 	bool failed;				/* some record could not be taken: no memory; tried again at the next tick */
 	uint64_t rejected;			/* generation told last: said once */
@@ -146,6 +154,14 @@ static const struct following kinds[] = {
 
 struct pass { struct follow *follow; const struct following *of; };
 
+static bool enough(void *arg)
+{
+	const struct pass *p = arg;
+
+	loop_refresh_clock();
+	return loop_now() >= p->follow->part_ends;
+}
+
 static void take_removed(const struct record *record, uint32_t id, void *arg)
 {
 	const struct pass *p = arg;
@@ -153,6 +169,21 @@ static void take_removed(const struct record *record, uint32_t id, void *arg)
 
 	if (incarnation && (!record->present || incarnation != record->incarnation))
 		p->of->delete(p->follow, id);
+}
+
+/* What lies beyond the ids of the snapshot is gone, too. */
+static bool take_tail(struct pass *p, uint32_t limit)
+{
+	struct follow *follow = p->follow;
+
+	for (follow->place = follow->place > limit ? follow->place : limit; follow->place < p->of->limit(follow); follow->place++) {
+		if (p->of->incarnation(follow, follow->place) == 0)
+			continue;
+		p->of->delete(follow, follow->place);
+		if (enough(p))
+			return false;
+	}
+	return true;
 }
 
 static void take(const struct record *record, uint32_t id, void *arg)
@@ -166,34 +197,28 @@ static void take(const struct record *record, uint32_t id, void *arg)
 		p->follow->failed = true;
 }
 
-static void remove_gone(struct follow *follow, const struct snapshot *snap, const struct following *of)
-{
-	struct pass pass = { follow, of };
-	uint32_t limit = 0;
+/* First what is gone: a registration made again under another id must find its predecessor, whose removal would otherwise take
+ * the new binding away. */
+enum { STEP_REMOVED = 0, STEP_TAIL = KINDS, STEP_TAKEN = 2 * KINDS, STEPS = 3 * KINDS };
 
-	config_changes(snap, of->kind, follow->applied, take_removed, &pass, &limit);
-	for (uint32_t id = limit; id < of->limit(follow); id++)
-		of->delete(follow, id);
+/* False: time is up; it goes on there. */
+static bool take_step(struct follow *follow)
+{
+	struct pass pass = { follow, &kinds[follow->step % KINDS] };
+	void (*each)(const struct record *record, uint32_t id, void *arg) = follow->step < STEP_TAIL ? take_removed : take;
+	uint32_t limit = snapshot_limit(follow->taking, pass.of->kind);
+
+	if (follow->step >= STEP_TAIL && follow->step < STEP_TAKEN)
+		return take_tail(&pass, limit);
+	return config_changes_part(follow->taking, pass.of->kind, follow->applied, &follow->place, each, enough, &pass, &limit);
 }
 
-/* Records may refer to the parameters, so those come first.  Then what is gone: a registration made again under another id
- * must find its predecessor, whose removal would otherwise take the new binding away. */
-static void apply(struct follow *follow, const struct snapshot *snap)
+static void finish(struct follow *follow)
 {
+	const struct snapshot *snap = follow->taking;
 	uint64_t generation = snapshot_generation(snap);
-	uint32_t limit;
 
-	follow->failed = false;
-	registrations_parameters(follow->registrations, snapshot_parameters(snap));
-	gateways_parameters(follow->gateways, snapshot_parameters(snap));
-	if (follow->take_parameters)
-		follow->take_parameters(follow->take_arg, snapshot_parameters(snap));
-	for (size_t i = 0; i < KINDS; i++)
-		remove_gone(follow, snap, &kinds[i]);
-	for (size_t i = 0; i < KINDS; i++) {
-		struct pass pass = { follow, &kinds[i] };
-		config_changes(snap, kinds[i].kind, follow->applied, take, &pass, &limit);
-	}
+	follow->taking = NULL;
 	if (follow->failed && follow->rejected != generation) {
 		follow->rejected = generation;
 		log_error("configuration: revision %" PRIu64 " could not be applied as a whole: out of memory", snapshot_revision(snap));
@@ -207,6 +232,37 @@ static void apply(struct follow *follow, const struct snapshot *snap)
 	log_debug("configuration: revision %" PRIu64 " applied, generation %" PRIu64, snapshot_revision(snap), generation);
 }
 
+static void take_part(struct follow *follow)
+{
+	follow->busy = true;
+	loop_refresh_clock();
+	follow->part_ends = loop_now() + PART_US;
+	while (follow->step < STEPS && take_step(follow)) {
+		follow->step++;
+		follow->place = 0;
+	}
+	if (follow->step == STEPS)
+		finish(follow);
+	follow->busy = false;
+	loop_refresh_clock();
+	follow->next_part = loop_now() + PART_US;
+}
+
+/* Records may refer to the parameters, so those come first, and at once. */
+static void begin(struct follow *follow, const struct snapshot *snap)
+{
+	follow->failed = false;
+	follow->taking = snap;
+	follow->step = STEP_REMOVED;
+	follow->place = 0;
+	follow->busy = true;
+	registrations_parameters(follow->registrations, snapshot_parameters(snap));
+	gateways_parameters(follow->gateways, snapshot_parameters(snap));
+	if (follow->take_parameters)
+		follow->take_parameters(follow->take_arg, snapshot_parameters(snap));
+	follow->busy = false;
+}
+
 /* ------------------------------------------------------------------ looking */
 
 static void look(struct follow *follow, bool again)
@@ -216,7 +272,7 @@ static void look(struct follow *follow, bool again)
 	bool changed;
 	int error;
 
-	if (!follow->reader || follow->busy || follow->stopped)
+	if (!follow->reader || follow->busy || follow->stopped || follow->taking)
 		return;
 	error = config_refresh(follow->reader, &snap, &changed, &why);
 	if (error) {
@@ -228,9 +284,8 @@ static void look(struct follow *follow, bool again)
 	if (!changed && !again)
 		return;
 	follow->said[0] = '\0';
-	follow->busy = true;
-	apply(follow, snap);
-	follow->busy = false;
+	begin(follow, snap);
+	take_part(follow);
 }
 
 void follow_look(struct follow *follow)
@@ -238,9 +293,16 @@ void follow_look(struct follow *follow)
 	look(follow, false);
 }
 
+uint64_t follow_turn(struct follow *follow)
+{
+	if (follow->taking && !follow->busy && loop_now() >= follow->next_part)
+		take_part(follow);
+	return follow->taking ? follow->next_part : TIMER_NEVER;
+}
+
 void follow_idle(struct follow *follow)
 {
-	if (follow->reader && !follow->busy)
+	if (follow->reader && !follow->busy && !follow->taking)
 		config_idle(follow->reader);
 }
 
@@ -274,5 +336,6 @@ bool follow_take_news(struct follow *follow)
 
 void follow_stop(struct follow *follow)
 {
+	follow->taking = NULL;
 	follow->stopped = true;
 }

@@ -19,6 +19,9 @@ void follow_parameters(struct follow *follow, void (*take)(void *arg, const stru
 
 /* One relaxed load when nothing moved.  Before a message or timer is handled; not from inside its own callbacks. */
 void follow_look(struct follow *follow);
+/* In every turn of the loop: goes on with a revision that changed too much to be applied at once; calls and registrations are
+ * served in between.  When it wants the next turn; TIMER_NEVER: it is done. */
+uint64_t follow_turn(struct follow *follow);
 /* Before blocking: an idle reader holds no pages. */
 void follow_idle(struct follow *follow);
 /* Once a second: opens the segment when there was none, or finds a new one; tries again what memory was short for. */

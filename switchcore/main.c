@@ -463,6 +463,9 @@ static void say_ready(const struct core *core)
 
 /* ------------------------------------------------------------------ turning */
 
+/* mimalloc's, where the program is linked with it. */
+extern void mi_collect(bool force) __attribute__((weak));
+
 static void trim_heap(struct core *core)
 {
 	uint32_t in_flight = pacing_in_flight(core->pacing);
@@ -471,7 +474,10 @@ static void trim_heap(struct core *core)
 		core->burst = true;
 	if (!core->burst || in_flight > 0 || loop_now() < core->trim_at)
 		return;
-	malloc_trim(0);
+	if (mi_collect)
+		mi_collect(true);
+	else
+		malloc_trim(0);
 	core->burst = false;
 	core->trim_at = loop_now() + TRIM_US;
 }
@@ -519,12 +525,14 @@ static void tell_news(struct core *core)
 static void turn(struct core *core, uint64_t deadline)
 {
 	uint64_t until = core->heartbeat_at < core->tick_at ? core->heartbeat_at : core->tick_at;
-	uint64_t next = pacing_next(core->pacing);
+	uint64_t next = pacing_next(core->pacing), part = follow_turn(core->follow);
 
 	if (gateways_next(core->gateways) < until)
 		until = gateways_next(core->gateways);
 	if (next < until)
 		until = next;
+	if (part < until)
+		until = part;
 	if (deadline < until)
 		until = deadline;
 	if (ring_due(core) < until)

@@ -1,6 +1,8 @@
 /* From a snapshot of the configuration to registrations and gateways: order, and a second try when memory was short. */
 #include "switchcore/follow.h"
 
+#include "switchcore/account.h"
+
 #include "shm/config.h"
 #include "tests/shm/scratch.h"
 
@@ -37,7 +39,21 @@ static struct {
 	const char *no_memory_for;		/* the name of a registration, or NULL */
 	size_t refusals;
 	uint64_t revision;
+	uint64_t clock, clock_step;		/* of the loop: each look at it takes that long */
 } lab;
+
+/* The linker puts them between follow.c and the loop. */
+void __wrap_loop_refresh_clock(void);
+void __wrap_loop_refresh_clock(void)
+{
+	lab.clock += lab.clock_step;
+}
+
+uint64_t __wrap_loop_now(void);
+uint64_t __wrap_loop_now(void)
+{
+	return lab.clock;
+}
 
 /* The linker puts it between follow.c and the registrations. */
 int __real_registrations_put(struct registrations *set, const struct registration_record *record);
@@ -205,6 +221,24 @@ static void put(uint32_t id, uint64_t incarnation, const char *name)
 	record.retry_delay = KEYWORD(RETRY_DELAY_INHERIT);
 	record.privacy = TRUNK_PRIVACY_INHERIT;
 	assert_int_equal(config_put(lab.config, KIND_REGISTRATION, &record.head), 0);
+}
+
+/* Disabled ones, which send nothing. */
+static void put_many(uint32_t count, int32_t retry_delay)
+{
+	struct registration_record record;
+
+	memset(&record, 0, sizeof record);
+	record.register_period = KEYWORD(REGISTER_PERIOD_INHERIT);
+	record.retry_delay = retry_delay;
+	record.privacy = TRUNK_PRIVACY_INHERIT;
+	snprintf(record.server, sizeof record.server, "192.0.2.1");
+	for (uint32_t id = 0; id < count; id++) {
+		record.head = (struct record){ .id = id, .present = 1, .incarnation = 1, .revision = lab.revision + 1 };
+		snprintf(record.head.name, sizeof record.head.name, "trunk-%u", id);
+		snprintf(record.line, sizeof record.line, "line-%u", id);
+		assert_int_equal(config_put(lab.config, KIND_REGISTRATION, &record.head), 0);
+	}
 }
 
 static void put_routing(uint32_t id, uint64_t incarnation, const char *name, const char *registration)
@@ -405,12 +439,99 @@ static void a_gateway_finds_the_registration_that_comes_after_it(void **state)
 	assert_string_equal(why, "");
 }
 
+static uint32_t present(void)
+{
+	uint32_t count = 0;
+
+	for (uint32_t id = 0; id < registrations_limit(lab.set); id++)
+		count += registrations_at(lab.set, id) != NULL;
+	return count;
+}
+
+static void take_the_rest(void)
+{
+	for (int turn = 0; follow_turn(lab.follow) != TIMER_NEVER; turn++) {
+		assert_true(turn < 1000);
+		follow_idle(lab.follow);
+		lab.clock += SECOND_US;
+		follow_look(lab.follow);
+	}
+}
+
+static void much_at_once_is_taken_in_parts_of_one_revision(void **state)
+{
+	enum { MANY = 200 };
+
+	(void)state;
+	assert_true(follow_take_news(lab.follow));
+	lab.clock_step = SECOND_US;	/* so that each page is too much for one part */
+	assert_int_equal(config_begin(lab.config), 0);
+	put_many(MANY, 60);
+	publish();
+	follow_look(lab.follow);
+	assert_in_range(present(), 0, MANY - 1);
+	assert_false(follow_take_news(lab.follow));
+	/* What is published meanwhile waits for its turn, and does not take the pages. */
+	follow_idle(lab.follow);
+	for (int32_t delay = 61; delay < 90; delay++) {
+		assert_int_equal(config_begin(lab.config), 0);
+		put_many(MANY, delay);
+		publish();
+	}
+	assert_int_equal(config_begin(lab.config), 0);
+	put_many(MANY, 90);
+	assert_int_equal(config_delete(lab.config, KIND_REGISTRATION, MANY - 1), 0);
+	publish();
+	take_the_rest();
+	assert_int_equal(present(), MANY);
+	assert_int_equal(account_retry_delay(registrations_at(lab.set, MANY - 2)->account, &(struct sip_parameters){ 0 }), 60);
+	assert_true(follow_take_news(lab.follow));
+	follow_look(lab.follow);
+	take_the_rest();
+	assert_int_equal(present(), MANY - 1);
+	assert_int_equal(account_retry_delay(registrations_at(lab.set, 0)->account, &(struct sip_parameters){ 0 }), 90);
+	assert_int_equal(account_retry_delay(registrations_at(lab.set, MANY - 2)->account, &(struct sip_parameters){ 0 }), 90);
+	/* All gone: nothing of it is left over from part to part. */
+	assert_int_equal(config_begin(lab.config), 0);
+	assert_int_equal(config_clear(lab.config), 0);
+	publish();
+	follow_look(lab.follow);
+	take_the_rest();
+	assert_int_equal(present(), 0);
+	assert_true(follow_take_news(lab.follow));
+}
+
+/* Between two parts the loop has time for what came meanwhile. */
+static void a_part_waits_until_the_loop_has_had_its_time(void **state)
+{
+	uint64_t due;
+	uint32_t before;
+
+	(void)state;
+	lab.clock_step = SECOND_US;
+	assert_int_equal(config_begin(lab.config), 0);
+	put_many(200, 60);
+	publish();
+	follow_look(lab.follow);
+	due = follow_turn(lab.follow);
+	assert_true(due > lab.clock && due != TIMER_NEVER);
+	before = present();
+	lab.clock = due - 1;
+	assert_int_equal(follow_turn(lab.follow), due);
+	follow_look(lab.follow);
+	assert_int_equal(present(), before);
+	lab.clock = due;
+	assert_true(follow_turn(lab.follow) > due);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(one_made_again_under_a_lower_id_in_one_snapshot_waits_for_the_old_binding_to_go, begin, end),
 		cmocka_unit_test_setup_teardown(gateways_come_change_and_go_and_what_did_not_change_sees_nothing, begin, end),
 		cmocka_unit_test_setup_teardown(a_gateway_finds_the_registration_that_comes_after_it, begin, end),
+		cmocka_unit_test_setup_teardown(much_at_once_is_taken_in_parts_of_one_revision, begin, end),
+		cmocka_unit_test_setup_teardown(a_part_waits_until_the_loop_has_had_its_time, begin, end),
 		cmocka_unit_test_setup_teardown(what_memory_was_short_for_is_taken_at_the_next_tick, begin, end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
