@@ -135,6 +135,11 @@ $(BUILD)/tests/bench/%: $(BUILD)/obj/tests/bench/%.o $(BASE)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -Wl,--as-needed -o $@ $^ -llmdb $(MGMTD_LIBS) $(SWITCH_LIBS)
 
+# It writes what mgmtd writes.
+$(BUILD)/tests/bench/make_history: $(BUILD)/obj/tests/bench/make_history.o $(TESTABLE)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(MGMTD_LIBS)
+
 # It takes the place of a function that the SIP stack calls.
 $(BUILD)/tests/bench/bare_relay: LDFLAGS += -rdynamic
 

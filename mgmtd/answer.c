@@ -83,8 +83,8 @@ void answer_empty(struct request *r, unsigned status)
 void answer_problem_document(struct request *r, unsigned status, json_t *document)
 {
 	refusals_note(r->daemon->refusals, r, status, document);
+	request_id(r);	/* told in the head, too */
 	answer_document(r, status, type_problem, document);
-	answer_header(r, "X-Request-Id", request_id(r));
 }
 
 void answer_problem(struct request *r, unsigned status, const char *code, json_t *errors, const char *format, ...)

@@ -21,6 +21,7 @@ void change_free(struct change *change)
 	free(change->token);
 	free(change->comment);
 	free(change->request_id);
+	free(change->obstacle);
 	json_decref(change->violations);
 	json_decref(change->body);
 	free(change->resource);

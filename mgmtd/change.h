@@ -15,6 +15,7 @@ enum operation_verb {
 	VERB_PUT,	/* create or replace */
 	VERB_PATCH,	/* RFC 7396; 404 when missing */
 	VERB_DELETE,	/* 404 when missing; a parameter goes back to its default */
+	VERB_RESTORE,	/* create or replace; the value is a canonical document of the history */
 };
 
 struct operation {
@@ -42,6 +43,12 @@ struct change {
 	char *token;		/* name of the API token, or NULL for a session */
 	char *comment;		/* why, or NULL */
 	char *request_id;	/* never NULL */
+	unsigned confirm_within;	/* seconds until it goes back unless it is confirmed; 0 = it stands */
+	/* of a reversal (reversal.h) */
+	uint64_t restores;	/* the revision whose configuration comes back as a whole; 0 = none */
+	uint64_t planned;	/* the operations are complete as of this revision */
+	uint64_t undoes;	/* the unconfirmed revision that goes back, after confirm_within; 0 = none */
+	char *obstacle;		/* why a part of it cannot; NULL = nothing stood in the way */
 
 	/* answered */
 	unsigned status;	/* 200, 201 or that of a problem */

@@ -37,7 +37,8 @@ static const struct component components[] = {
 	  "'required':['kind','name','field'],'properties':{'kind':" TEXT ",'name':" TEXT ",'field':" TEXT "}}") ",'conflict':{'type':'object',"
 	  "'required':['kind','name'],'properties':{'kind':" TEXT ",'name':" TEXT "}},'line':" WHOLE ",'column':" WHOLE "}}" },
 	{ "WriteAnswer", "{'type':'object','required':['revision','changed','applied','diff','warnings','resource'],'properties':{'revision':"
-	  WHOLE_OR_NULL ",'changed':" FLAG ",'published_generation':" WHOLE_OR_NULL ",'applied':{'type':['string','null'],'enum':[]},"
+	  WHOLE_OR_NULL ",'changed':" FLAG ",'published_generation':" WHOLE_OR_NULL ",'confirm_by':{'type':'string','format':'date-time','description':"
+	  "'Until when it must be confirmed.'},'applied':{'type':['string','null'],'enum':[]},"
 	  "'dry_run':" FLAG ",'effects':{'type':'object'},'diff':" LIST_OF(REF("Difference")) ",'warnings':" LIST_OF(REF("Violation"))
 	  ",'resource':{'type':['object','null']}}}" },
 	{ "Difference", "{'type':'object','required':['kind','name','op'],'properties':{'kind':" TEXT ",'name':" TEXT ",'op':{'type':'string','enum':"
@@ -51,7 +52,24 @@ static const struct component components[] = {
 	{ "Revision", "{'type':'object','required':['revision','at','actor','address','token','comment','request_id','changes'],'properties':{"
 	  "'revision':" WHOLE ",'at':" TIME ",'actor':" TEXT ",'address':" TEXT ",'token':" TEXT_OR_NULL ",'comment':" TEXT_OR_NULL
 	  ",'request_id':" TEXT ",'changes':" LIST_OF(REF("Difference")) "}}" },
-	{ "RevisionDetail", "{'allOf':[" REF("Revision") "]}" },
+	{ "RevisionDetail", "{'allOf':[" REF("Revision") ",{'type':'object','required':['hash','prev_hash','confirmation'],'properties':{'hash':"
+	  TEXT ",'prev_hash':" TEXT ",'confirmation':{'type':['object','null'],'description':'Of a change made with confirm_within.','required':"
+	  "['state','confirm_by'],'properties':{'state':{'type':'string','enum':['pending','confirmed','rolled_back','failed']},'confirm_by':" TIME
+	  ",'settled_at':" TIME_OR_NULL ",'settled_by':" TEXT_OR_NULL ",'rolled_back_by':{'type':['integer','null'],'description':'The revision "
+	  "that took it back; null when nothing was left to take back.'},'detail':" TEXT_OR_NULL "}}}}]}" },
+	{ "Confirmed", "{'type':'object','required':['revision','state'],'properties':{'revision':" WHOLE ",'state':{'type':'string','enum':"
+	  "['confirmed']}}}" },
+	{ "Restore", "{'type':'object','additionalProperties':false,'dependentRequired':{'kind':['name'],'name':['kind']},'properties':{'kind':"
+	  "{'type':'string','enum':[]},'name':" REF("Name") "}}" },
+	{ "Audit", "{'type':'object','required':['valid','revisions','first_bad','why','head'],'properties':{'valid':" FLAG ",'revisions':" WHOLE
+	  ",'first_bad':{'type':['integer','null'],'description':'The oldest revision at which something is wrong.'},'why':" TEXT_OR_NULL
+	  ",'head':" REF("AuditHead") "}}" },
+	{ "AuditHead", "{'type':'object','required':['revision','hash'],'properties':{'revision':" WHOLE ",'hash':{'type':'string','pattern':"
+	  "'^[0-9a-f]{64}$'}}}" },
+	{ "RevisionConfig", "{'type':'object','required':['revision','at'],'additionalProperties':false,'properties':{'revision':" WHOLE
+	  ",'at':" TIME "}}" },
+	{ "RevisionsDiff", "{'type':'object','required':['from','to','diff'],'properties':{'from':" WHOLE ",'to':" WHOLE ",'diff':"
+	  LIST_OF(REF("Difference")) "}}" },
 	{ "RevisionPage", PAGE_OF("Revision") },
 	{ "ParameterPage", PAGE_OF("Parameter") },
 	{ "RegistrationStatus", "{'type':'object','properties':{'name':" REF("Name") ",'state':{'type':['string','null'],'enum':[]},'reason':"
@@ -193,13 +211,29 @@ static void fill(json_t *all, const char *name, const char *property, const char
 		json_array_append_new(list, json_null());
 }
 
+/* The kinds in a whole configuration: parameters by name, objects in a list. */
+static void fill_config(json_t *all)
+{
+	json_t *config = json_object_get(all, "RevisionConfig"), *properties = json_object_get(config, "properties");
+	for (size_t k = 0; k < KIND_COUNT; k++) {
+		json_array_append_new(json_object_get(config, "required"), json_string(schema_kinds[k].path));
+		json_object_set_new(properties, schema_kinds[k].path, k == KIND_PARAMETERS ? json_pack("{s:s}", "type", "object") :
+			json_pack("{s:s, s:{s:s, s:[s], s:{s:{s:s}}}}", "type", "array", "items", "type", "object", "required", "name",
+			          "properties", "name", "$ref", "#/components/schemas/Name"));
+	}
+}
+
 static void fill_kinds(json_t *all)
 {
+	json_t *restored = json_object_get(json_object_get(json_object_get(all, "Restore"), "properties"), "kind");
 	json_t *changes = json_object_get(json_object_get(json_object_get(all, "ChangeSet"), "properties"), "changes");
 	json_t *properties = json_object_get(json_object_get(changes, "items"), "properties");
 	json_t *list = json_object_get(json_object_get(properties, "kind"), "enum");
-	for (size_t i = 0; i < KIND_COUNT; i++)
+	for (size_t i = 0; i < KIND_COUNT; i++) {
 		json_array_append_new(list, json_string(schema_kinds[i].path));
+		json_array_append_new(json_object_get(restored, "enum"), json_string(schema_kinds[i].path));
+	}
+	fill_config(all);
 }
 
 json_t *description_components(void)

@@ -18,6 +18,7 @@ struct daemon {
 	struct events *events;
 	struct tokens *tokens;
 	struct worker *hasher;		/* passwords: one thread of low priority */
+	struct worker *auditor;		/* verifies the history: for seconds, beside all others */
 	struct worker *reader;		/* history and trace: what would hold up the event loop */
 	struct throttle *throttle;	/* of log-ins; the event thread's */
 	struct refusals *refusals;

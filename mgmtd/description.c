@@ -257,7 +257,7 @@ static json_t *operation_of(const struct route *route)
 		json_t *types = content("application/json", route->takes);
 		if (route->body == BODY_PATCH)
 			json_object_set_new(types, "application/merge-patch+json", json_pack("{s:o}", "schema", reference(route->takes)));
-		json_object_set_new(operation, "requestBody", json_pack("{s:b, s:o}", "required", 1, "content", types));
+		json_object_set_new(operation, "requestBody", json_pack("{s:b, s:o}", "required", route->body != BODY_OPTIONAL, "content", types));
 	}
 	if (route->role == ROLE_PUBLIC)
 		json_object_set_new(operation, "security", json_array());

@@ -384,6 +384,8 @@ char *document_render(const struct kind *kind, const char *name, const char *tex
 		render_fields(&out, kind, members, SIP);
 		buffer_text(&out, "}");
 	}
-	buffer_format(&out, ",%s}", provenance);
+	if (provenance)
+		buffer_format(&out, ",%s", provenance);
+	buffer_text(&out, "}");
 	return buffer_take(&out, size);
 }

@@ -45,7 +45,7 @@ const char *document_secret(const json_t *document, const struct field *field);
 char *document_complete(const struct kind *kind, const char *text);
 
 /* What GET answers, from the text of a canonical document of an object (not of a parameter): {"name", own fields, and the
- * members of `provenance`}, without parsing.  The caller frees it; NULL = out of memory, or the text is not canonical. */
+ * members of `provenance` (NULL = none)}, without parsing.  The caller frees it; NULL = out of memory, or the text is not canonical. */
 char *document_render(const struct kind *kind, const char *name, const char *text, const char *provenance, size_t *size);
 
 /* Two documents agree in a field, or neither has it. */

@@ -19,6 +19,7 @@ static const struct { const char *name; size_t at; bool single; } known[] = {
 	{ "Sec-Fetch-Site",    offsetof(struct head, sec_fetch_site),    true },
 	{ "Cookie",            offsetof(struct head, cookie),            true },
 	{ "Accept",            offsetof(struct head, accept),            false },
+	{ "X-Request-Id",      offsetof(struct head, request_id),        false },
 };
 #define KNOWN (sizeof known / sizeof known[0])
 
@@ -69,6 +70,14 @@ unsigned head_fault(const struct head *head, struct MHD_Connection *connection, 
 			return 400;
 		}
 	return 0;
+}
+
+const char *head_request_id(const struct head *head)
+{
+	static const char legal[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:+/=@-";
+	const char *value = head->request_id.value;
+	size_t len = value ? strspn(value, legal) : 0;
+	return len > 0 && len <= HEAD_REQUEST_ID_MAX && value[len] == '\0' ? value : NULL;
 }
 
 int64_t head_body_length(const struct head *head)

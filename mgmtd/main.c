@@ -1,5 +1,6 @@
 /* mgmtd: puts the parts together, serves until it is told to stop, takes them apart. */
 #include "mgmtd/account.h"
+#include "mgmtd/audit.h"
 #include "mgmtd/daemon.h"
 #include "mgmtd/description.h"
 #include "mgmtd/events.h"
@@ -30,6 +31,8 @@
 #define HASHER_QUEUE 64
 #define READER_QUEUE 256
 #define USES_WRITTEN_S 60
+#define AUDITOR_NICE 10
+#define AUDITOR_QUEUE 4
 
 static int fail(const char *what, int error, struct shm_why *why)
 {
@@ -134,7 +137,8 @@ static int start_parts(struct daemon *d, int fd, struct shm_why *why)
 	if ((e = start_accounts(d, why)))
 		return fail("mgmtd", e, why);
 	if ((e = worker_start(&d->hasher, "hasher", HASHER_NICE, HASHER_QUEUE)) ||
-	    (e = worker_start(&d->reader, "reader", 0, READER_QUEUE)) || (e = watch_start(d->watch, d->writer)) ||
+	    (e = worker_start(&d->reader, "reader", 0, READER_QUEUE)) ||
+	    (e = worker_start(&d->auditor, "auditor", AUDITOR_NICE, AUDITOR_QUEUE)) || (e = watch_start(d->watch, d->writer)) ||
 	    (e = intake_start(&d->intake, d->cdrs, d->options.cdr_spool, d->options.cdr_keep_days)))
 		return fail("mgmtd", e, why);
 	return server_start(d, fd, why);
@@ -149,12 +153,14 @@ static void stop_parts(struct daemon *d)
 		waiters_cancel(watch_waiters(d->watch));
 		worker_cancel(d->hasher);
 		worker_cancel(d->reader);
+		worker_cancel(d->auditor);
 	}
 	server_stop(d->server);
 	resource_forget();
 	watch_stop(d->watch);
 	worker_stop(d->hasher);
 	worker_stop(d->reader);
+	worker_stop(d->auditor);
 	intake_stop(d->intake);
 	store_cdrs_close(d->cdrs);
 	if (d->tokens)
@@ -206,6 +212,8 @@ int main(int argc, char **argv)
 	if (options_parse(&d.options, argc, argv, &exit_code) != 0)
 		return exit_code;
 	umask(0077);
+	if (d.options.verify_audit)
+		return sodium_init() < 0 ? 1 : audit_file(d.options.verify_audit, d.options.audit_head);
 	block_signals(&awaited);
 	d.started_ms = time_monotonic_ms();
 	e = sodium_init() < 0 ? EIO : 0;

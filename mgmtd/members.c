@@ -12,12 +12,11 @@ static const char *skip_string(const char *at)
 	return *at ? at + 1 : NULL;
 }
 
-/* Behind a value, at the comma or brace that follows; NULL = none follows. */
-static const char *skip_value(const char *at)
+const char *members_skip(const char *at)
 {
 	int depth = 0;
 
-	while (at && *at && (depth > 0 || (*at != ',' && *at != '}'))) {
+	while (at && *at && (depth > 0 || (*at != ',' && *at != '}' && *at != ']'))) {
 		if (*at == '"') {
 			at = skip_string(at);
 			continue;
@@ -46,7 +45,7 @@ int members_find(struct member members[MEMBERS_MAX], const struct kind *kind, co
 		if (*at != (i == 0 ? '{' : ','))
 			return EINVAL;
 		const char *value = skip_name(at + 1, kind->fields[i].name);
-		at = value ? skip_value(value) : NULL;
+		at = value ? members_skip(value) : NULL;
 		if (!at)
 			return EINVAL;
 		members[i] = (struct member){ value, (size_t)(at - value) };

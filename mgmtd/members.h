@@ -12,4 +12,7 @@ struct member { const char *value; size_t len; };
  * EINVAL: the text is not what document_decode() makes now, for example because it is older than a field. */
 int members_find(struct member members[MEMBERS_MAX], const struct kind *kind, const char *text);
 
+/* From the first character of a JSON value, written without blanks: the comma or bracket behind it; NULL = the text ends before. */
+const char *members_skip(const char *value);
+
 #endif

@@ -5,6 +5,7 @@
 #include "mgmtd/value.h"
 #include "mgmtd/log.h"
 #include "mgmtd/problem.h"
+#include "mgmtd/segment.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -139,6 +140,42 @@ static int decode_whole(struct stage *st, const struct operation *op, const stru
 	return error;
 }
 
+/* The secrets that the references of a document of the history stand for. */
+static int restore_secrets(struct stage *st, const struct operation *op, struct object *object, json_t *errors)
+{
+	int worst = 0;
+
+	for (size_t i = 0; i < op->kind->nfields; i++) {
+		const struct field *field = &op->kind->fields[i];
+		const char *reference = field->flags & SECRET ? document_secret(object->canonical, field) : NULL;
+		int error = reference ? segment_open_secret(st->store, st->secrets, reference, (char *)object->record + field->offset,
+		                                            field->size) : 0;
+		if (error == ENOENT || error == EBADMSG) {
+			problem_violation(errors, op->pointer, field->name, "unknown_reference", "the secret of then can no longer be read");
+			error = EINVAL;
+		} else if (error) {
+			stage_doom(st, error);
+		}
+		worst = error ? error : worst;
+	}
+	return worst;
+}
+
+/* A document of the history, read as a body of today: fields that are younger take their defaults. */
+static int decode_restored(struct stage *st, const struct operation *op, struct object *object, json_t *errors)
+{
+	json_t *body = document_present(op->kind, op->name, op->value);
+	int error = document_decode(op->kind, op->name, body, op->value, false, st->secrets, op->pointer, errors, object->record,
+	                            &object->canonical);
+
+	json_decref(body);
+	if (!error)
+		error = restore_secrets(st, op, object, errors);
+	if (!error)
+		object->document = json_dumps(object->canonical, JSON_TEXT);
+	return error;
+}
+
 static void stage_put(struct stage *st, const struct operation *op, const struct object *current, json_t *errors)
 {
 	const struct object *before = stage_before(st, op->kind, op->name);
@@ -153,6 +190,8 @@ static void stage_put(struct stage *st, const struct operation *op, const struct
 		memcpy(object->record, start, op->kind->record_size);
 	if (op->verb == VERB_PATCH && current == before)
 		error = decode_patch(st, op, current, object, errors);
+	else if (op->verb == VERB_RESTORE)
+		error = decode_restored(st, op, object, errors);
 	if (error == ENOTSUP)
 		error = decode_whole(st, op, current, before, object, errors);
 	if (error == ENOMEM || (!error && !object->document))

@@ -13,7 +13,7 @@
 #define DEFAULT_LISTEN "127.0.0.1:8080"
 #define KEEP_DAYS_MAX 10000
 
-enum { OPT_STATE = 1, OPT_RUN, OPT_LISTEN, OPT_PASSWORD, OPT_CDR_SPOOL, OPT_CDR_KEEP, OPT_USER, OPT_LEVEL, OPT_IF_MATCH, OPT_INSECURE, OPT_TLS_CERT, OPT_TLS_KEY, OPT_HELP, OPT_VERSION };
+enum { OPT_STATE = 1, OPT_RUN, OPT_LISTEN, OPT_PASSWORD, OPT_CDR_SPOOL, OPT_CDR_KEEP, OPT_USER, OPT_LEVEL, OPT_IF_MATCH, OPT_INSECURE, OPT_TLS_CERT, OPT_TLS_KEY, OPT_VERIFY_AUDIT, OPT_AUDIT_HEAD, OPT_HELP, OPT_VERSION };
 
 static const struct option table[] = {
 	{ "state",               required_argument, NULL, OPT_STATE },
@@ -28,6 +28,8 @@ static const struct option table[] = {
 	{ "insecure-http",       no_argument,       NULL, OPT_INSECURE },
 	{ "tls-cert",            required_argument, NULL, OPT_TLS_CERT },
 	{ "tls-key",             required_argument, NULL, OPT_TLS_KEY },
+	{ "verify-audit",        required_argument, NULL, OPT_VERIFY_AUDIT },
+	{ "audit-head",          required_argument, NULL, OPT_AUDIT_HEAD },
 	{ "help",                no_argument,       NULL, OPT_HELP },
 	{ "version",             no_argument,       NULL, OPT_VERSION },
 	{ 0 },
@@ -54,6 +56,10 @@ static const char help[] =
 	"                              default 0 = never\n"
 	"  --user NAME                 become this user once the address is bound\n"
 	"  --log-level LEVEL           error, warning, info (default) or debug\n"
+	"  --verify-audit FILE         instead of serving: verify the history in a database file (tandem.db), which is only read,\n"
+	"                              whether mgmtd runs on it or not; one line says what was found, exit code 0 valid, 1 not\n"
+	"  --audit-head REVISION:HASH  with it: compare with a head that was kept elsewhere (GET /api/v1/audit/head); finds also a\n"
+	"                              history that was cut short or written anew\n"
 	"  --help, --version\n"
 	"\n"
 	"Exit code: 0 clean stop, 2 wrong usage, 1 anything else, with one line why.\n";
@@ -143,6 +149,10 @@ static int complete(struct options *options, const struct words *words, int *exi
 {
 	const char *run = words->run;
 	struct shm_why why = { "" };
+	if (options->verify_audit)
+		return 0;
+	if (options->audit_head)
+		return refuse(exit_code, "--audit-head needs --verify-audit FILE", NULL);
 	if (!options->state)
 		return refuse(exit_code, "--state DIR must be given", NULL);
 	int e = take_listen(options, words->listen, exit_code);
@@ -192,6 +202,12 @@ static int take_option(struct options *options, struct words *words, int option,
 		return 0;
 	case OPT_USER:
 		options->user = optarg;
+		return 0;
+	case OPT_VERIFY_AUDIT:
+		options->verify_audit = optarg;
+		return 0;
+	case OPT_AUDIT_HEAD:
+		options->audit_head = optarg;
 		return 0;
 	case OPT_IF_MATCH:
 		options->require_if_match = true;

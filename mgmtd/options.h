@@ -15,6 +15,7 @@ struct options {
 	const char *user;			/* to become after binding, or NULL */
 	bool require_if_match;
 	const char *tls_certificate, *tls_key;	/* files, or both NULL: plain HTTP */
+	const char *verify_audit, *audit_head;	/* a database file to verify instead of serving, and a head of it; or NULL */
 	struct sockaddr_storage listen;
 	socklen_t listen_len;
 };

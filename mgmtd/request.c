@@ -152,6 +152,8 @@ static bool refuse_body(struct request *r)
 		answer_problem(r, 400, NULL, NULL, "%s of this path takes no body", r->method);
 		return true;
 	}
+	if (r->route->body == BODY_OPTIONAL && length == 0)
+		return false;
 	bool patch = r->route->body == BODY_PATCH;
 	if (!head_is_type(&r->head, "application/json") && !(patch && head_is_type(&r->head, "application/merge-patch+json"))) {
 		answer_problem(r, 415, NULL, NULL, "the body must be of Content-Type application/json%s",
@@ -189,6 +191,8 @@ void request_begin(struct request *r, struct MHD_Connection *connection, const c
 	r->id[0] = '\0';
 	query_init(&r->query);
 	head_take(&r->head, connection);
+	if (head_request_id(&r->head))
+		snprintf(r->id, sizeof r->id, "%s", head_request_id(&r->head));
 	if (server_closing(r->daemon->server))
 		answer_problem(r, 503, NULL, NULL, "mgmtd is stopping");
 	else if (refuse_head(r, version))

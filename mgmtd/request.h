@@ -48,7 +48,7 @@ struct request {
 	void *work;			/* the handler's own */
 	void (*work_free)(void *work);
 
-	char id[32];			/* "" = not asked for yet */
+	char id[HEAD_REQUEST_ID_MAX + 1];	/* the client's, or made when it is asked for; "" = not yet */
 };
 
 /* --- life, for the server */

@@ -59,7 +59,7 @@ static struct ready *ready_place(const struct object *object)
 	return &ready[hash % READY];
 }
 
-static void make_ready(struct request *r, struct model *model, const struct object *object, struct ready *place)
+static void answer_rendered(struct request *r, struct model *model, const struct object *object)
 {
 	size_t len;
 	const char *text = model_render(model, object, &len);
@@ -67,6 +67,11 @@ static void make_ready(struct request *r, struct model *model, const struct obje
 		return;
 	answer_json(r, 200, text, len);
 	answer_etag(r, object->revision);
+}
+
+static void make_ready(struct request *r, struct model *model, const struct object *object, struct ready *place)
+{
+	answer_rendered(r, model, object);
 	if (!r->response)
 		return;
 	if (place->response)
@@ -80,7 +85,9 @@ static void make_ready(struct request *r, struct model *model, const struct obje
 static void answer_object(struct request *r, struct model *model, const struct object *object)
 {
 	struct ready *place = ready_place(object);
-	if (place->response && place->revision == object->revision && place->incarnation == object->incarnation &&
+	if (r->id[0])	/* an answer that names its request is no other's */
+		answer_rendered(r, model, object);
+	else if (place->response && place->revision == object->revision && place->incarnation == object->incarnation &&
 	    place->kind == object->kind->id && strcmp(place->name, object->name) == 0)
 		answer_lent(r, 200, place->response);
 	else

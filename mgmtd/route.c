@@ -2,6 +2,7 @@
 
 #include "mgmtd/account.h"
 #include "mgmtd/api_token.h"
+#include "mgmtd/audit.h"
 #include "mgmtd/calls.h"
 #include "mgmtd/cdr.h"
 #include "mgmtd/description.h"
@@ -14,6 +15,7 @@
 #include "mgmtd/refusal.h"
 #include "mgmtd/registration.h"
 #include "mgmtd/resource.h"
+#include "mgmtd/restore.h"
 #include "mgmtd/session.h"
 #include "mgmtd/trace.h"
 #include "mgmtd/user.h"
@@ -33,13 +35,17 @@ const char *const role_words[] = { "public", "viewer", "operator", "admin" };
 
 #define PAGED (QUERY_BIT(Q_LIMIT) | QUERY_BIT(Q_CURSOR))
 #define FILTERED (PAGED | QUERY_BIT(Q_GROUP) | QUERY_BIT(Q_DIRECTION) | QUERY_BIT(Q_Q))
-#define WRITTEN (QUERY_BIT(Q_DRY_RUN) | QUERY_BIT(Q_COMMENT) | QUERY_BIT(Q_WAIT_APPLIED) | QUERY_BIT(Q_TIMEOUT))
+#define WRITTEN (QUERY_BIT(Q_DRY_RUN) | QUERY_BIT(Q_COMMENT) | QUERY_BIT(Q_WAIT_APPLIED) | QUERY_BIT(Q_TIMEOUT) | \
+                 QUERY_BIT(Q_CONFIRM_WITHIN))
 #define TRACED (PAGED | QUERY_BIT(Q_CALL_ID) | QUERY_BIT(Q_REGISTRATION) | QUERY_BIT(Q_GATEWAY) | QUERY_BIT(Q_NUMBER) | \
                 QUERY_BIT(Q_SINCE))
 #define CALLED (PAGED | QUERY_BIT(Q_CDR_SINCE) | QUERY_BIT(Q_CDR_UNTIL) | QUERY_BIT(Q_CDR_GATEWAY) | QUERY_BIT(Q_CDR_NUMBER) | \
                 QUERY_BIT(Q_CDR_CODE))
 #define REFRESHED (QUERY_BIT(Q_WAIT_OUTCOME) | QUERY_BIT(Q_OUTCOME_TIMEOUT))
 #define EFFECTIVE QUERY_BIT(Q_EFFECTIVE)
+#define REVISED (PAGED | QUERY_BIT(Q_ACTOR) | QUERY_BIT(Q_KIND) | QUERY_BIT(Q_NAME) | QUERY_BIT(Q_REVISION_SINCE) | \
+                 QUERY_BIT(Q_REVISION_UNTIL) | QUERY_BIT(Q_REVISION_Q))
+#define COMPARED (QUERY_BIT(Q_FROM) | QUERY_BIT(Q_TO))
 
 #define W ROUTE_WRITES
 #define WS (ROUTE_WRITES | ROUTE_SECRET_BODY)
@@ -90,10 +96,23 @@ const struct route routes[] = {
 
 	{ "POST",   API "/changes",                         ROLE_OPERATOR, NULL,         BODY_JSON,  WC,                WRITTEN,   write_set,
 	  "changeSet", "Several changes as one revision: all or none.", "ChangeSet", "WriteAnswer", 200 },
-	{ "GET",    API "/revisions",                       ROLE_VIEWER,   NULL,         BODY_NONE,  0,                 PAGED,     history_list,
-	  "listRevisions", "The history, newest first.", NULL, "RevisionPage", 200 },
+	{ "GET",    API "/revisions",                       ROLE_VIEWER,   NULL,         BODY_NONE,  0,                 REVISED,   history_list,
+	  "listRevisions", "The history, newest first. A page may hold fewer than `limit`, even none: go on while there is a `next`.",
+	  NULL, "RevisionPage", 200 },
 	{ "GET",    API "/revisions/{revision}",            ROLE_VIEWER,   NULL,         BODY_NONE,  0,                 0,         history_show,
 	  "getRevision", "One revision with what it changed.", NULL, "RevisionDetail", 200 },
+	{ "GET",    API "/revisions/{revision}/config",     ROLE_VIEWER,   NULL,         BODY_NONE,  0,                 0,         history_config,
+	  "getRevisionConfig", "The whole configuration as of a revision.", NULL, "RevisionConfig", 200 },
+	{ "POST",   API "/revisions/{revision}/restore",    ROLE_ADMIN,    NULL,         BODY_OPTIONAL, WC,             WRITTEN,   restore_start,
+	  "restoreRevision", "Make the configuration of a revision, or one object of it, current again: as a new revision.", "Restore", "WriteAnswer", 200 },
+	{ "POST",   API "/revisions/{revision}/confirm",    ROLE_OPERATOR, NULL,         BODY_NONE,  W,                 0,         restore_confirm,
+	  "confirmRevision", "Keep a change that was made with confirm_within.", NULL, "Confirmed", 200 },
+	{ "GET",    API "/audit/verify",                    ROLE_VIEWER,   NULL,         BODY_NONE,  0,                 QUERY_BIT(Q_HEAD), audit_verify,
+	  "verifyAudit", "Is the history what was written? Reads all of it: a million revisions take seconds.", NULL, "Audit", 200 },
+	{ "GET",    API "/audit/head",                      ROLE_VIEWER,   NULL,         BODY_NONE,  0,                 0,         audit_head,
+	  "getAuditHead", "The newest revision and its hash, to be kept elsewhere.", NULL, "AuditHead", 200 },
+	{ "GET",    API "/diff",                            ROLE_VIEWER,   NULL,         BODY_NONE,  0,                 COMPARED,  history_diff,
+	  "diffRevisions", "What differs between the configurations as of two revisions.", NULL, "RevisionsDiff", 200 },
 
 	{ "GET",    API "/routing-gateways/{name}/status",  ROLE_VIEWER,   ROUTING_GATEWAY, BODY_NONE, 0,               0,         gateway_status,
 	  "getRoutingGatewayStatus", "What the switch does with it now: does it take calls, and how do they go?", NULL, "GatewayStatus", 200 },

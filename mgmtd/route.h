@@ -14,7 +14,7 @@ struct request;
 enum role { ROLE_PUBLIC, ROLE_VIEWER, ROLE_OPERATOR, ROLE_ADMIN };
 extern const char *const role_words[];	/* "public", "viewer", … */
 
-enum route_body { BODY_NONE, BODY_JSON, BODY_PATCH };
+enum route_body { BODY_NONE, BODY_JSON, BODY_PATCH, BODY_OPTIONAL };
 enum route_flag {
 	ROUTE_WRITES = 1,		/* refused while the password must be changed */
 	ROUTE_STREAM = 2,		/* no HEAD */

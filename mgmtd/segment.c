@@ -34,26 +34,52 @@ int segment_put(struct config_writer *segment, const struct secrets *secrets, co
 	return config_put(segment, object->kind->id, record);
 }
 
+int segment_keep_secrets(struct store *store, const struct secrets *secrets, const struct object *object)
+{
+	int error = 0;
+
+	for (size_t i = 0; i < object->kind->nfields && !error; i++) {
+		const struct field *field = &object->kind->fields[i];
+		unsigned char box[SECRET_BOX_MAX];
+		size_t size;
+		if (!(field->flags & SECRET))
+			continue;
+		const char *reference = document_secret(object->canonical, field), *known = document_secret(object->was, field);
+		if (!reference || (known && strcmp(known, reference) == 0))
+			continue;
+		secret_seal(secrets, box, &size, (const char *)object->record + field->offset);
+		error = store_put_secret(store, reference, box, size);
+	}
+	return error;
+}
+
+int segment_open_secret(struct store *store, const struct secrets *secrets, const char *reference, void *slot, size_t size)
+{
+	unsigned char box[SECRET_BOX_MAX];
+	char plain[SECRET_PLAIN_MAX + 1] = "";
+	size_t sealed;
+	int error = store_get_secret(store, reference, box, &sealed);
+
+	if (!error)
+		error = secret_open(secrets, plain, box, sealed);
+	memcpy(slot, plain, size);
+	explicit_bzero(plain, sizeof plain);
+	return error;
+}
+
 static int load_secrets(struct store *store, const struct secrets *secrets, const struct object *object,
                         const json_t *document, struct record *record)
 {
 	for (size_t i = 0; i < object->kind->nfields; i++) {
 		const struct field *field = &object->kind->fields[i];
 		const char *reference = field->flags & SECRET ? document_secret(document, field) : NULL;
-		unsigned char box[SECRET_BOX_MAX];
-		char plain[SECRET_PLAIN_MAX + 1] = "";
-		size_t size;
 		if (!reference)
 			continue;
-		int error = store_get_secret(store, reference, box, &size);
-		if (!error)
-			error = secret_open(secrets, plain, box, size);
+		int error = segment_open_secret(store, secrets, reference, (char *)record + field->offset, field->size);
 		if (error == ENOENT || error == EBADMSG)	/* removed by hand, or another key: the trunk says so itself */
 			log_warnx("%s %s: its %s cannot be read from the database and is empty", object->kind->noun, object->name, field->name);
 		else if (error)
 			return error;
-		memcpy((char *)record + field->offset, plain, field->size);
-		explicit_bzero(plain, sizeof plain);
 	}
 	return 0;
 }

@@ -85,6 +85,8 @@ static void request_completed(void *arg, struct MHD_Connection *connection, void
 
 static enum MHD_Result send_answer(struct request *r)
 {
+	if (r->id[0] && !r->lent)
+		answer_header(r, "X-Request-Id", r->id);
 	enum MHD_Result done = MHD_queue_response(r->connection, r->status, r->response);
 	if (!r->lent)
 		MHD_destroy_response(r->response);

@@ -5,8 +5,10 @@
 #include "mgmtd/effects.h"
 #include "mgmtd/log.h"
 #include "mgmtd/problem.h"
+#include "mgmtd/reversal.h"
 #include "mgmtd/revision.h"
 #include "mgmtd/segment.h"
+#include "mgmtd/store_span.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -71,26 +73,6 @@ static size_t drop_unchanged(struct stage *st)
 
 /* ------------------------------------------------------------------ into database and segment */
 
-/* Every secret of the object that was not there before goes into the database, sealed. */
-static int put_secrets(struct stage *st, const struct object *object)
-{
-	int error = 0;
-
-	for (size_t i = 0; i < object->kind->nfields && !error; i++) {
-		const struct field *field = &object->kind->fields[i];
-		unsigned char box[SECRET_BOX_MAX];
-		size_t size;
-		if (!(field->flags & SECRET))
-			continue;
-		const char *reference = document_secret(object->canonical, field), *known = document_secret(object->was, field);
-		if (!reference || (known && strcmp(known, reference) == 0))
-			continue;
-		secret_seal(st->secrets, box, &size, (const char *)object->record + field->offset);
-		error = store_put_secret(st->store, reference, box, size);
-	}
-	return error;
-}
-
 static int write_object(struct stage *st, struct object *object)
 {
 	int error;
@@ -108,7 +90,7 @@ static int write_object(struct stage *st, struct object *object)
 		segment_set_parameter(&st->parameters, object);
 		return config_set_parameters(st->segment, &st->parameters);
 	}
-	if ((error = put_secrets(st, object)))
+	if ((error = segment_keep_secrets(st->store, st->secrets, object)))
 		return error;
 	return segment_put(st->segment, st->secrets, object, object->record);
 }
@@ -119,13 +101,20 @@ static int write_change(struct stage *st, struct change *change, const char *at)
 	int error = 0;
 	char *record = revision_text(change, st->mine, st->revision, at, true, &len);
 	unsigned char prev[STORE_HASH];
+	bool touched[KIND_COUNT];
 
 	memcpy(prev, st->hash, sizeof prev);
-	for (size_t k = 0; k < KIND_COUNT && !error; k++)
+	for (size_t k = 0; k < KIND_COUNT && !error; k++) {
+		touched[k] = st->mine[k].count > 0;
 		for (size_t i = 0; i < st->mine[k].count && !error; i++)
 			error = write_object(st, st->mine[k].v[i]);
+	}
 	if (!error)
 		error = store_append_revision(st->store, st->revision, record, len, prev, st->hash);
+	if (!error)
+		error = store_put_spans(st->store, st->revision, change->actor, touched);
+	if (!error)
+		error = reversal_arm(st, change);
 	free(record);
 	return error;
 }
@@ -220,26 +209,36 @@ static unsigned judge(struct stage *st, const struct change *change, json_t *err
 	return status;
 }
 
-void stage_add(struct stage *st, struct change *change)
+/* True: it is settled, one way or the other; false: judge it again, some of it was left out. */
+static bool add(struct stage *st, struct change *change)
 {
 	json_t *errors = change->violations ? json_incref(change->violations) : json_array(), *conflicts = json_array();
-
-	change->taken = false;
-	if (st->doom || !outcome_precondition(st, change))
-		goto out;
 	unsigned status = judge(st, change, errors, conflicts);
-	if (status || json_array_size(errors) > 0 || json_array_size(conflicts) > 0)
+	bool broken = status || json_array_size(errors) > 0 || json_array_size(conflicts) > 0;
+	bool again = broken && (reversal_leave_out(change, errors) | reversal_leave_out(change, conflicts));
+
+	if (broken && !again)
 		outcome_refused(change, status, errors, conflicts);
-	else if (drop_unchanged(st) == 0)
+	else if (!broken && drop_unchanged(st) == 0)
 		outcome_unchanged(st, change);
-	else if (change->dry_run)
+	else if (!broken && change->dry_run)
 		outcome_dry_run(st, change);
-	else if (stage_begin(st) == 0 && begin_segment(st) == 0)
+	else if (!broken && stage_begin(st) == 0 && begin_segment(st) == 0)
 		take(st, change);
-out:
 	drop_mine(st);
 	json_decref(errors);
 	json_decref(conflicts);
+	return !again;
+}
+
+void stage_add(struct stage *st, struct change *change)
+{
+	change->taken = false;
+	if (st->doom || !outcome_precondition(st, change) || !reversal_prepare(st, change))
+		return;
+	while (!add(st, change))
+		;
+	reversal_settle(st, change);
 }
 
 /* ------------------------------------------------------------------ the batch */

@@ -1,15 +1,16 @@
 #include "mgmtd/store.h"
 
-#include "mgmtd/revision.h"
 #include "mgmtd/secret.h"
 #include "mgmtd/store_account.h"
+#include "mgmtd/store_confirmation.h"
 #include "mgmtd/store_database.h"
+#include "mgmtd/store_history.h"
+#include "mgmtd/store_private.h"
+#include "mgmtd/store_span.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
-#include <pthread.h>
-#include <sodium.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,14 +18,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Every statement, and the connection it is for. */
+/* The writer's statements. */
 enum statement {
-	/* writer */
 	SQL_BEGIN, SQL_COMMIT, SQL_ROLLBACK, SQL_PUT_OBJECT, SQL_DELETE_OBJECT, SQL_APPEND_REVISION, SQL_INDEX_CHANGE,
 	SQL_PUT_SECRET, SQL_GET_SECRET, SQL_HEAD, SQL_EACH_OBJECT,
-	SQL_WRITER_COUNT,
-	/* history */
-	SQL_REVISIONS = SQL_WRITER_COUNT, SQL_REVISION,
 	SQL_COUNT
 };
 
@@ -42,8 +39,6 @@ static const char *const sql[SQL_COUNT] = {
 	[SQL_HEAD] = "SELECT revision, hash FROM revisions ORDER BY revision DESC LIMIT 1",
 	[SQL_EACH_OBJECT] = "SELECT kind, name, id, incarnation, revision, changed_at, changed_by, document"
 		" FROM documents ORDER BY kind, name",
-	[SQL_REVISIONS] = "SELECT revision, record FROM revisions WHERE revision < ?1 ORDER BY revision DESC LIMIT ?2",
-	[SQL_REVISION] = "SELECT record, hash, prev_hash FROM revisions WHERE revision = ?1",
 };
 
 static const struct store_migration migrations[] = {
@@ -52,10 +47,12 @@ static const struct store_migration migrations[] = {
 #define MIGRATIONS (int)(sizeof migrations / sizeof migrations[0])
 
 struct store {
-	sqlite3 *writer, *history;
+	sqlite3 *writer;
 	struct store_accounts *accounts;	/* a connection of its own: a long list must not hold up the check of a token */
 	sqlite3_stmt *statements[SQL_COUNT];
-	pthread_mutex_t browsing;	/* guards the statements of history */
+	struct store_history *history;
+	struct store_spans *spans;
+	struct store_confirmations *confirmations;
 	EVP_MD_CTX *sha256;		/* OpenSSL's uses the processor's instructions; libsodium's takes as long as an INSERT */
 	bool in_transaction;
 };
@@ -64,13 +61,14 @@ void store_close(struct store *s)
 {
 	if (!s)
 		return;
+	store_history_close(s->history);
+	store_spans_close(s->spans);
+	store_confirmations_close(s->confirmations);
 	for (int i = 0; i < SQL_COUNT; i++)
 		sqlite3_finalize(s->statements[i]);
 	store_accounts_close(s->accounts);
-	sqlite3_close(s->history);
 	sqlite3_close(s->writer);
 	EVP_MD_CTX_free(s->sha256);
-	pthread_mutex_destroy(&s->browsing);
 	free(s);
 }
 
@@ -94,17 +92,34 @@ const char *store_fault(struct store *s)
 	return sqlite3_errmsg(s->writer);
 }
 
+struct store_history *store_history_of(const struct store *s)
+{
+	return s->history;
+}
+
+struct store_spans *store_spans_of(const struct store *s)
+{
+	return s->spans;
+}
+
+struct store_confirmations *store_confirmations_of(const struct store *s)
+{
+	return s->confirmations;
+}
+
 /* ------------------------------------------------------------------ opening */
 
 static int prepare(struct store *s, const char *path, struct shm_why *why)
 {
-	for (int i = 0; i < SQL_COUNT; i++) {
-		sqlite3 *db = i < SQL_WRITER_COUNT ? s->writer : s->history;
-		int code = sqlite3_prepare_v3(db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &s->statements[i], NULL);
-		if (code != SQLITE_OK)
-			return store_failed(why, db, path, code);
-	}
-	return 0;
+	int error = store_prepare(s->statements, s->writer, sql, SQL_COUNT, path, why);
+
+	if (!error)
+		error = store_history_open(&s->history, s->writer, path, why);
+	if (!error)
+		error = store_spans_open(&s->spans, s->writer, path, why);
+	if (!error)
+		error = store_confirmations_open(&s->confirmations, s->writer, path, why);
+	return error;
 }
 
 int store_open(struct store **out, const char *state, bool *fresh, struct shm_why *why)
@@ -117,7 +132,6 @@ int store_open(struct store **out, const char *state, bool *fresh, struct shm_wh
 	struct store *s = calloc(1, sizeof *s);
 	if (!s)
 		return ENOMEM;
-	pthread_mutex_init(&s->browsing, NULL);
 	if (!(s->sha256 = EVP_MD_CTX_new()) || EVP_DigestInit_ex2(s->sha256, EVP_sha256(), NULL) != 1) {
 		store_close(s);
 		return ENOMEM;
@@ -133,10 +147,8 @@ int store_open(struct store **out, const char *state, bool *fresh, struct shm_wh
 	if (!error)
 		error = store_accounts_open(&s->accounts, path, s->writer, why);
 	if (!error)
-		error = store_connect(&s->history, path, SQLITE_OPEN_READONLY, "PRAGMA query_only = ON", why);
-	umask(old);
-	if (!error)
 		error = prepare(s, path, why);
+	umask(old);
 	if (error) {
 		store_close(s);
 		return error;
@@ -174,6 +186,7 @@ void store_rollback(struct store *s)
 	/* SQLite rolls back by itself on some errors, among them a full disk. */
 	if (!sqlite3_get_autocommit(s->writer))
 		run(s, SQL_ROLLBACK);
+	store_spans_forget(s->spans);
 	s->in_transaction = false;
 }
 
@@ -298,59 +311,4 @@ int store_each_object(struct store *s, int (*each)(void *arg, const struct objec
 		error = store_errno(code);
 	sqlite3_reset(statement);
 	return error;
-}
-
-int store_revisions(struct store *s, const struct revision_filter *filter, json_t *items, uint64_t *next)
-{
-	sqlite3_stmt *statement = s->statements[SQL_REVISIONS];
-	unsigned count = 0;
-	int code;
-
-	*next = 0;
-	pthread_mutex_lock(&s->browsing);
-	bind_number(s, SQL_REVISIONS, 1, filter->before ? filter->before : INT64_MAX);
-	bind_number(s, SQL_REVISIONS, 2, filter->limit + 1);	/* one more tells whether there is a next page */
-	uint64_t last = 0;
-	while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
-		if (count++ == filter->limit) {
-			*next = last;
-			code = SQLITE_DONE;
-			break;
-		}
-		last = (uint64_t)sqlite3_column_int64(statement, 0);
-		json_t *record = json_loads((const char *)sqlite3_column_text(statement, 1), 0, NULL);
-		json_array_append_new(items, revision_item(record));
-		json_decref(record);
-	}
-	sqlite3_reset(statement);
-	pthread_mutex_unlock(&s->browsing);
-	return store_errno(code);
-}
-
-int store_revision(struct store *s, uint64_t number, json_t **revision)
-{
-	sqlite3_stmt *statement = s->statements[SQL_REVISION];
-	char hash[2][2 * STORE_HASH + 1] = { "", "" };
-	json_t *record = NULL;
-
-	pthread_mutex_lock(&s->browsing);
-	bind_number(s, SQL_REVISION, 1, number);
-	int code = sqlite3_step(statement);
-	if (code == SQLITE_ROW) {
-		record = json_loads((const char *)sqlite3_column_text(statement, 0), 0, NULL);
-		for (int i = 0; i < 2; i++)
-			if (sqlite3_column_bytes(statement, i + 1) == STORE_HASH)
-				sodium_bin2hex(hash[i], sizeof hash[i], sqlite3_column_blob(statement, i + 1), STORE_HASH);
-	}
-	sqlite3_reset(statement);
-	pthread_mutex_unlock(&s->browsing);
-	if (code != SQLITE_ROW)
-		return code == SQLITE_DONE ? ENOENT : store_errno(code);
-	if (!record)
-		return EIO;
-	*revision = revision_detail(record);
-	json_object_set_new(*revision, "hash", json_string(hash[0]));
-	json_object_set_new(*revision, "prev_hash", json_string(hash[1]));
-	json_decref(record);
-	return 0;
 }

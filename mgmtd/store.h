@@ -1,6 +1,6 @@
 /*
- * The configuration's database, <state>/tandem.db.  Only store*.c have SQL.  One connection belongs to the writer thread; two
- * others, read-only, serve users and history to every other thread (each guarded by a mutex inside).
+ * The configuration's database, <state>/tandem.db.  Only store*.c have SQL.  The connection here belongs to the writer thread; users and
+ * history have others, read-only, for every other thread.
  *
  * Errors of all functions here: 0, or ENOENT no such row, ENOSPC disk full, EROFS read-only, EBUSY locked by another
  * program, EPROTO the database is newer than this program, EIO anything else of SQLite's.
@@ -20,13 +20,6 @@ struct store;
 /* Opens <state>/tandem.db, made or migrated as needed; *fresh = there was none before. */
 int store_open(struct store **s, const char *state, bool *fresh, struct shm_why *why);
 void store_close(struct store *s);
-
-/* --- any thread, read-only */
-struct revision_filter { uint64_t before; unsigned limit; };	/* before: cursor, 0 = from the newest */
-/* Appends list items of GET /revisions to `items`; *next = cursor of the next page, 0 = none. */
-int store_revisions(struct store *s, const struct revision_filter *filter, json_t *items, uint64_t *next);
-/* One revision with before, after and fields of each change; a new reference in *revision. */
-int store_revision(struct store *s, uint64_t number, json_t **revision);
 
 /* --- the writer thread, or before it runs */
 int store_begin(struct store *s);

@@ -90,6 +90,16 @@ int store_connect(sqlite3 **db, const char *path, int flags, const char *pragmas
 	return code == SQLITE_OK ? 0 : store_failed(why, *db, path, code);
 }
 
+int store_prepare(sqlite3_stmt *statements[], sqlite3 *db, const char *const sql[], int count, const char *path, struct shm_why *why)
+{
+	for (int i = 0; i < count; i++) {
+		int code = sqlite3_prepare_v3(db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &statements[i], NULL);
+		if (code != SQLITE_OK)
+			return store_failed(why, db, path, code);
+	}
+	return 0;
+}
+
 int store_step(sqlite3_stmt *statement)
 {
 	int code = sqlite3_step(statement);

@@ -16,6 +16,9 @@ int store_connect(sqlite3 **db, const char *path, int flags, const char *pragmas
 /* Brings it to version `count` in one transaction; PATH.before-N keeps how it was.  EPROTO: it is newer. */
 int store_migrate(sqlite3 *db, const char *path, const struct store_migration *migrations, int count, struct shm_why *why);
 
+/* Prepares each text for the connection, to be kept. */
+int store_prepare(sqlite3_stmt *statements[], sqlite3 *db, const char *const sql[], int count, const char *path, struct shm_why *why);
+
 /* Runs a statement that gives no rows, and resets it. */
 int store_step(sqlite3_stmt *statement);
 

@@ -3,8 +3,9 @@
 #include "mgmtd/message.h"
 #include "mgmtd/model.h"
 #include "mgmtd/party.h"
+#include "mgmtd/revision.h"
 #include "mgmtd/status.h"
-#include "mgmtd/store.h"
+#include "mgmtd/store_history.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -114,20 +115,20 @@ static json_t *document_of(struct model *model, enum kind_id kind, const char *n
 	return document;
 }
 
+static int take_time(void *arg, uint64_t revision, const char *record)
+{
+	char at[TIME_TEXT];
+	uint64_t number;
+	(void)revision;
+	return revision_at(at, &number, record) ? EINVAL : query_time(arg, at);
+}
+
 /* When the revision was made that created it; 0 = nobody knows. */
 static uint64_t created_at(struct store *store, uint64_t incarnation)
 {
-	const struct revision_filter filter = { .before = incarnation + 1, .limit = 1 };
-	json_t *items = json_array(), *item;
-	uint64_t next;
 	int64_t at = 0;
-	if (store_revisions(store, &filter, items, &next) == 0 && (item = json_array_get(items, 0)) != NULL &&
-	    json_integer_value(json_object_get(item, "revision")) == (json_int_t)incarnation) {
-		const char *text = json_string_value(json_object_get(item, "at"));
-		if (!text || query_time(&at, text) != 0)
-			at = 0;
-	}
-	json_decref(items);
+	if (incarnation == 0 || store_each_record(store, incarnation - 1, incarnation, take_time, &at) != 0)
+		return 0;
 	return at > 0 ? (uint64_t)at : 0;
 }
 

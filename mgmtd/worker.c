@@ -92,6 +92,14 @@ void worker_cancel(struct worker *w)
 	pthread_mutex_unlock(&w->lock);
 }
 
+bool worker_cancelling(struct worker *w)
+{
+	pthread_mutex_lock(&w->lock);
+	bool cancelling = w->cancelling;
+	pthread_mutex_unlock(&w->lock);
+	return cancelling;
+}
+
 void worker_stop(struct worker *w)
 {
 	if (!w)

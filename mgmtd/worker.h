@@ -15,6 +15,7 @@ struct job {
 int worker_start(struct worker **w, const char *name, int nice, unsigned limit);
 void worker_cancel(struct worker *w);	/* every job that waits or comes now is run as cancelled */
 void worker_stop(struct worker *w);
+bool worker_cancelling(struct worker *w);	/* for a job that takes long: end now */
 
 /* The job stays its owner's until run() has been called.  EAGAIN: the queue is full. */
 int worker_submit(struct worker *w, struct job *job);

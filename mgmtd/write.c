@@ -140,7 +140,12 @@ static bool refuse_none_match(struct request *r)
 	return true;
 }
 
-static void submit(struct request *r, struct change *change)
+bool write_refused(struct request *r)
+{
+	return refuse_unconditional(r) || refuse_none_match(r);
+}
+
+void write_submit(struct request *r, struct change *change)
 {
 	struct write *write = calloc(1, sizeof *write);
 	bool failed = !write;
@@ -154,6 +159,7 @@ static void submit(struct request *r, struct change *change)
 	change->dry_run = request_query_number(r, Q_DRY_RUN) != 0;
 	change->if_match = copy(r->head.if_match.value, &failed);
 	change->if_none_match = r->head.if_none_match.value != NULL;
+	change->confirm_within = (unsigned)request_query_number(r, Q_CONFIRM_WITHIN);
 	change->actor = copy(r->identity.username, &failed);
 	change->token = copy(r->identity.token[0] ? r->identity.token : NULL, &failed);
 	change->address = copy(r->address, &failed);
@@ -178,7 +184,7 @@ static void write_single(struct request *r, enum operation_verb verb, json_t *bo
 	json_decref(body);
 	if (change) {
 		json_decref(errors);
-		submit(r, change);
+		write_submit(r, change);
 	} else if (json_array_size(errors) > 0) {
 		answer_problem(r, 422, NULL, errors, "the %s is not as it must be", r->route->kind->noun);
 	} else {
@@ -188,7 +194,7 @@ static void write_single(struct request *r, enum operation_verb verb, json_t *bo
 
 static void write_body(struct request *r, enum operation_verb verb)
 {
-	if (refuse_unconditional(r) || refuse_none_match(r))
+	if (write_refused(r))
 		return;
 	json_t *body = request_json(r);
 	if (body)
@@ -212,13 +218,13 @@ void write_patch(struct request *r)
 
 void write_delete(struct request *r)
 {
-	if (!refuse_unconditional(r) && !refuse_none_match(r))
+	if (!write_refused(r))
 		write_single(r, VERB_DELETE, NULL);
 }
 
 static void write_collective(struct request *r, struct change *(*build)(json_t *body, json_t *errors))
 {
-	if (refuse_unconditional(r) || refuse_none_match(r))
+	if (write_refused(r))
 		return;
 	json_t *body = request_json(r);
 	if (!body)
@@ -228,7 +234,7 @@ static void write_collective(struct request *r, struct change *(*build)(json_t *
 	json_decref(body);
 	if (change) {
 		json_decref(errors);
-		submit(r, change);
+		write_submit(r, change);
 	} else if (json_array_size(errors) > 0) {
 		answer_problem(r, 422, NULL, errors, "the change is not as it must be");
 	} else {

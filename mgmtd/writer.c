@@ -1,5 +1,6 @@
 #include "mgmtd/writer.h"
 
+#include "mgmtd/deadline.h"
 #include "mgmtd/document.h"
 #include "mgmtd/log.h"
 #include "mgmtd/problem.h"
@@ -41,6 +42,7 @@ struct writer {
 	char run_dir[4096];
 	int lock_fd;
 	bool segment_lost;		/* said so already */
+	struct deadline deadline;
 
 	pthread_t thread;
 	bool thread_runs;
@@ -302,6 +304,7 @@ static struct batch take_batch(struct writer *w)
 
 	clock_gettime(CLOCK_MONOTONIC, &deadline);
 	deadline.tv_sec++;
+	deadline_limit(&w->deadline, &deadline);
 	pthread_mutex_lock(&w->mutex);
 	while (!w->first && !w->jobs && !w->closing)
 		if (pthread_cond_timedwait(&w->wake, &w->mutex, &deadline) == ETIMEDOUT)
@@ -344,6 +347,7 @@ static void finish_jobs(struct job *jobs, int error)
 
 static void carry_out(struct writer *w, struct batch batch)
 {
+	bool settled = batch.jobs != NULL;
 	struct change *next;
 
 	run_jobs(w, batch.jobs);
@@ -357,6 +361,7 @@ static void carry_out(struct writer *w, struct batch batch)
 	finish_jobs(batch.jobs, error);
 	for (struct change *change = batch.changes; change; change = next) {
 		next = change->next;
+		settled |= change->confirm_within > 0;
 		if (change->taken)
 			atomic_store(&w->store_available, true);
 		stage_answer(w->stage, change, error);
@@ -364,6 +369,8 @@ static void carry_out(struct writer *w, struct batch batch)
 	}
 	if (config_writer_generation(w->segment) != before && w->hooks.answered)
 		w->hooks.answered(w->hooks.arg);
+	if (settled && !error)
+		deadline_load(&w->deadline, w->store);
 }
 
 static void *thread_main(void *arg)
@@ -372,8 +379,10 @@ static void *thread_main(void *arg)
 	struct timespec now, last = { 0 };
 	struct batch batch;
 
+	deadline_load(&w->deadline, w->store);
 	do {
 		batch = take_batch(w);
+		deadline_add(&w->deadline, &batch.changes);
 		if (batch.changes || batch.jobs)
 			carry_out(w, batch);
 		clock_gettime(CLOCK_MONOTONIC, &now);

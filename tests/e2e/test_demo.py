@@ -158,11 +158,12 @@ def test_the_walk_through_of_the_readme_runs_against_the_demo(live, tmp_path):
                         ('"server": "127.0.0.1"', f'"server": "{run.host}"'), ("./var/demo-state", run.environment["STATE"]),
                         ("var/demo-state", run.environment["STATE"]),
                         ("-i 127.0.0.1", f"-i {run.host}"), ("127.0.0.1:5070", run.wait_output(r"SIP on udp:(\S+)").group(1)),
-                        ("wait $!", "wait $! || [ $? -eq 124 ]")):  # 124: what `timeout` ends with
+                        ("build/mgmtd", str(BUILD / "mgmtd")), ("wait $!", "wait $! || [ $? -eq 124 ]")):  # 124: what `timeout` ends with
         script = script.replace(shown, real)
     result = subprocess.run(["bash", "-eux", "-o", "pipefail"], input=script, capture_output=True, text=True, timeout=60, cwd=ROOT)
     assert result.returncode == 0, result.stdout + result.stderr
     for word in ('"state": "registered"', '"requested_expiry": 300', "REGISTER sip:", '"out_of_range"', '"wrong_type"', "412 Precondition Failed",
                  '"from": 300', "INVITE sip:998801234567@", '"billing_callee": "998801234567"', '"routable": true', '"code": 200',
-                 '"actor": "token:nightly"', "this needs the role operator; token:nightly has the role viewer"):
+                 '"actor": "token:nightly"', "this needs the role operator; token:nightly has the role viewer",
+                 '"state": "pending"', '"state": "confirmed"', '"from": "bold"', '"valid": true', "revisions, head "):
         assert word in result.stdout, f"no {word} in {result.stdout}"
