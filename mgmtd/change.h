@@ -54,7 +54,8 @@ struct change {
 	unsigned status;	/* 200, 201 or that of a problem */
 	json_t *body;		/* the answer to a write, without its members `applied` and `resource`; or a problem document */
 	char *resource;		/* the member `resource` as JSON text; NULL = null */
-	uint64_t revision;	/* for the ETag "rN" (0 = none); set also with 412 */
+	uint64_t revision;	/* for the ETag "rN"; set also with 412 */
+	bool tagged;		/* there is one; "r0" is that of a parameter never set */
 	uint64_t generation;	/* published, with this change in it; 0 = refused or a dry run */
 	bool taken;		/* internal: it is a new revision */
 	bool created;		/* 201: Location is kind->path "/" name of operations[0] */

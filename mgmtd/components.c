@@ -1,5 +1,6 @@
 /*
- * What the API description needs beside the tables: the shapes of answers.  Written as JSON with ' for ".
+ * What the API description needs beside the tables: the shapes of answers.  Written as JSON with ' for ".  An object that says
+ * nothing else has all its "properties" always, and no others; "optional" names those that may be missing (see shape.h).
  */
 #include "mgmtd/description.h"
 
@@ -13,13 +14,14 @@ struct component { const char *name, *text; };
 
 #define TEXT "{'type':'string'}"
 #define TEXT_OR_NULL "{'type':['string','null']}"
-#define WHOLE "{'type':'integer'}"
-#define WHOLE_OR_NULL "{'type':['integer','null']}"
-#define NUMBER_OR_NULL "{'type':['number','null']}"
+#define WHOLE "{'type':'integer','minimum':0}"
+#define WHOLE_OR_NULL "{'type':['integer','null'],'minimum':0}"
+#define NUMBER_OR_NULL "{'type':['number','null'],'minimum':0}"
 #define FLAG "{'type':'boolean'}"
 #define FLAG_OR_NULL "{'type':['boolean','null']}"
 #define TIME "{'type':'string','format':'date-time'}"
 #define TIME_OR_NULL "{'type':['string','null'],'format':'date-time'}"
+#define HASH "{'type':'string','pattern':'^[0-9a-f]{64}$'}"
 #define REF(name) "{'$ref':'#/components/schemas/" name "'}"
 #define LIST_OF(item) "{'type':'array','items':" item "}"
 #define PAGE_OF(name) "{'type':'object','required':['items','next','revision'],'properties':{'items':" LIST_OF(REF(name)) \
@@ -29,21 +31,28 @@ struct component { const char *name, *text; };
 	",'role':" REF("Role") ",'password':" REF("NewPassword") ",'must_change_password':" FLAG ",'changed_at':{},'changed_by':{}}}"
 
 static const struct component components[] = {
-	{ "Problem", "{'type':'object','required':['type','title','status','detail','request_id'],'properties':{'type':" TEXT ",'title':" TEXT
-	  ",'status':" WHOLE ",'detail':" TEXT ",'request_id':" TEXT ",'errors':" LIST_OF(REF("Violation")) "}}" },
+	{ "Problem", "{'type':'object','required':['type','title','status','detail','request_id'],'properties':{'type':{'type':'string','pattern':"
+	  "'^/problems/[a-z_]+$'},'title':" TEXT ",'status':{'type':'integer','minimum':400,'maximum':599},'detail':" TEXT ",'request_id':"
+	  "{'type':'string','pattern':'^([0-9a-f]{8}-[0-9]+)?$'},'errors':" LIST_OF(REF("Violation")) "}}" },
 	{ "Violation", "{'type':'object','required':['pointer','code','detail'],'properties':{'pointer':{'type':'string','description':"
-	  "'Where in the body (RFC 6901).'},'parameter':{'type':'string','description':'Which query parameter.'},'code':" TEXT ",'detail':" TEXT
-	  ",'min':{'type':'number'},'max':{'type':'number'},'got':{},'options':{'type':'array'},'referrers':" LIST_OF("{'type':'object',"
-	  "'required':['kind','name','field'],'properties':{'kind':" TEXT ",'name':" TEXT ",'field':" TEXT "}}") ",'conflict':{'type':'object',"
-	  "'required':['kind','name'],'properties':{'kind':" TEXT ",'name':" TEXT "}},'line':" WHOLE ",'column':" WHOLE "}}" },
-	{ "WriteAnswer", "{'type':'object','required':['revision','changed','applied','diff','warnings','resource'],'properties':{'revision':"
+	  "'Where in the body (RFC 6901).'},'parameter':{'type':'string','description':'Which query parameter.'},'code':{'type':'string',"
+	  "'pattern':'^[a-z_]+$'},'detail':" TEXT ",'min':{'type':'number'},'max':{'type':'number'},'got':{},'options':{'type':'array'},"
+	  "'referrers':" LIST_OF("{'type':'object','properties':{'kind':" TEXT ",'name':" TEXT ",'field':" TEXT "}}") ",'conflict':{'type':'object',"
+	  "'properties':{'kind':" TEXT ",'name':" TEXT "}},'line':" WHOLE ",'column':" WHOLE "}}" },
+	{ "WriteAnswer", "{'type':'object','optional':['dry_run','effects','confirm_by'],'properties':{'revision':"
 	  WHOLE_OR_NULL ",'changed':" FLAG ",'published_generation':" WHOLE_OR_NULL ",'confirm_by':{'type':'string','format':'date-time','description':"
 	  "'Until when it must be confirmed.'},'applied':{'type':['string','null'],'enum':[]},"
-	  "'dry_run':" FLAG ",'effects':{'type':'object'},'diff':" LIST_OF(REF("Difference")) ",'warnings':" LIST_OF(REF("Violation"))
-	  ",'resource':{'type':['object','null']}}}" },
-	{ "Difference", "{'type':'object','required':['kind','name','op'],'properties':{'kind':" TEXT ",'name':" TEXT ",'op':{'type':'string','enum':"
-	  "['create','update','delete']},'fields':" LIST_OF("{'type':'object','required':['pointer','from','to'],'properties':{'pointer':" TEXT
-	  ",'from':{},'to':{}}}") ",'before':{},'after':{}}}" },
+	  "'dry_run':" FLAG ",'effects':{'type':'object','properties':{'reregister':{'type':'object','properties':{'count':" WHOLE
+	  ",'names':" LIST_OF(REF("Name")) "}}}},'diff':" LIST_OF(REF("Difference")) ",'warnings':" LIST_OF(REF("Violation"))
+	  ",'resource':{}}}" },
+	{ "Change", "{'type':'object','properties':{'kind':{'type':'string','enum':[]},'name':" REF("Name") ",'op':{'type':'string','enum':"
+	  "['create','update','delete']}}}" },
+	{ "Difference", "{'allOf':[" REF("Change") ",{'properties':{'fields':" LIST_OF("{'type':'object','properties':{'pointer':{'type':'string',"
+	  "'pattern':'^/'},'from':{},'to':{}}}") "}}]}" },
+	{ "ChangeDetail", "{'allOf':[" REF("Difference") ",{'properties':{'before':{'type':['object','null']},'after':{'type':['object','null']}}}]}" },
+	{ "Effective", "{'type':'object','additionalProperties':{'anyOf':[" REF("EffectiveValue") ",{'type':'object','additionalProperties':"
+	  REF("EffectiveValue") "}]}}" },
+	{ "EffectiveValue", "{'type':'object','properties':{'value':{'type':['integer','string','boolean']},'from':" TEXT "}}" },
 	{ "ChangeSet", "{'type':'object','required':['changes'],'additionalProperties':false,'properties':{'comment':{'type':['string','null'],"
 	  "'maxLength':1024},'changes':{'type':'array','items':{'type':'object','required':['op','kind','name'],'additionalProperties':false,"
 	  "'properties':{'op':{'type':'string','enum':['put','patch','delete']},'kind':{'type':'string','enum':[]},'name':" REF("Name")
@@ -51,9 +60,9 @@ static const struct component components[] = {
 	{ "Name", "{'type':'string','minLength':1,'maxLength':63,'pattern':'^[A-Za-z0-9_][A-Za-z0-9._-]*$'}" },
 	{ "Revision", "{'type':'object','required':['revision','at','actor','address','token','comment','request_id','changes'],'properties':{"
 	  "'revision':" WHOLE ",'at':" TIME ",'actor':" TEXT ",'address':" TEXT ",'token':" TEXT_OR_NULL ",'comment':" TEXT_OR_NULL
-	  ",'request_id':" TEXT ",'changes':" LIST_OF(REF("Difference")) "}}" },
-	{ "RevisionDetail", "{'allOf':[" REF("Revision") ",{'type':'object','required':['hash','prev_hash','confirmation'],'properties':{'hash':"
-	  TEXT ",'prev_hash':" TEXT ",'confirmation':{'type':['object','null'],'description':'Of a change made with confirm_within.','required':"
+	  ",'request_id':" TEXT ",'changes':" LIST_OF(REF("Change")) "}}" },
+	{ "RevisionDetail", "{'allOf':[" REF("Revision") ",{'type':'object','properties':{'changes':"
+	  LIST_OF(REF("ChangeDetail")) ",'hash':" HASH ",'prev_hash':" HASH ",'confirmation':{'type':['object','null'],'description':'Of a change made with confirm_within.','required':"
 	  "['state','confirm_by'],'properties':{'state':{'type':'string','enum':['pending','confirmed','rolled_back','failed']},'confirm_by':" TIME
 	  ",'settled_at':" TIME_OR_NULL ",'settled_by':" TEXT_OR_NULL ",'rolled_back_by':{'type':['integer','null'],'description':'The revision "
 	  "that took it back; null when nothing was left to take back.'},'detail':" TEXT_OR_NULL "}}}}]}" },
@@ -72,6 +81,15 @@ static const struct component components[] = {
 	  LIST_OF(REF("Difference")) "}}" },
 	{ "RevisionPage", PAGE_OF("Revision") },
 	{ "ParameterPage", PAGE_OF("Parameter") },
+	{ "FieldDescription", "{'type':'object','properties':{'name':" TEXT ",'type':{'type':'string','pattern':'^[a-z_]+$'},'default':{},'min':"
+	  "{'type':['number','null']},'max':{'type':['number','null']},'min_items':" WHOLE_OR_NULL ",'max_items':" WHOLE_OR_NULL ",'options':"
+	  LIST_OF("{'type':'object','properties':{'value':{},'label':" TEXT ",'help':" TEXT ",'recommended':" FLAG "}}") ",'unit':{'type':'string',"
+	  "'enum':['','s']},'applies':{'type':'string','enum':['live','new_calls','reregister']},'group':" TEXT ",'title':" TEXT ",'direction':"
+	  "{'type':'string','enum':['outbound','inbound','both']},'see_also':" LIST_OF(TEXT) ",'help':" TEXT "}}" },
+	{ "Parameter", "{'allOf':[" REF("FieldDescription") ",{'properties':{'value':{},'source':{'type':'string','enum':['default','set']},"
+	  "'revision':" WHOLE ",'changed_at':" TIME_OR_NULL ",'changed_by':" TEXT_OR_NULL "}}]}" },
+	{ "SchemaField", "{'allOf':[" REF("FieldDescription") ",{'properties':{'required':" FLAG ",'secret':" FLAG ",'zero_off':" FLAG
+	  ",'zero_inherits':" FLAG ",'pointer':" TEXT ",'refers_to':" TEXT_OR_NULL ",'inherits':" TEXT_OR_NULL "}}]}" },
 	{ "RegistrationStatus", "{'type':'object','properties':{'name':" REF("Name") ",'state':{'type':['string','null'],'enum':[]},'reason':"
 	  "{'type':['string','null'],'enum':[]},'detail':" TEXT_OR_NULL ",'since':" TIME_OR_NULL ",'stale':" FLAG ",'refreshing':" FLAG_OR_NULL
 	  ",'last_code':" WHOLE_OR_NULL ",'last_phrase':" TEXT_OR_NULL ",'remote_address':" TEXT_OR_NULL ",'contact':" TEXT_OR_NULL
@@ -94,7 +112,7 @@ static const struct component components[] = {
 	  "'switchcore':" REF("Switchcore") ",'registrations':{'type':'object','properties':{'total':" WHOLE ",'by_state':{'type':'object',"
 	  "'additionalProperties':" WHOLE "}}},'calls':{'type':'object','properties':{'active':" WHOLE_OR_NULL ",'per_second':" WHOLE_OR_NULL
 	  "}},'segment':{'type':'object','properties':{'pages_used':" WHOLE ",'pages_total':" WHOLE "}}}}" },
-	{ "GatewayStatus", "{'type':'object','properties':{'name':" REF("Name") ",'kind':{'type':'string','description':'Only in events.'}"
+	{ "GatewayStatus", "{'type':'object','optional':['kind'],'properties':{'name':" REF("Name") ",'kind':{'type':'string','description':'Only in events.'}"
 	  ",'routable':{'type':['boolean','null'],'description':'Takes a new call now.'},'why':{'type':['string','null'],'description':"
 	  "'Why not, in words.'},'calls':" WHOLE_OR_NULL ",'capacity':{'type':['integer','null'],'description':'0 = no limit.'},'cps':{'type':"
 	  "['integer','null'],'description':'New calls in the last second.'},'max_cps':{'type':['integer','null'],'description':'0 = no limit.'}"
@@ -183,8 +201,9 @@ static const struct component components[] = {
 	{ "AccountChangePage", PAGE_OF("AccountChange") },
 	{ "Schema", "{'type':'object','required':['layout_hash','kinds'],'properties':{'layout_hash':" TEXT ",'kinds':"
 	  LIST_OF("{'type':'object','required':['kind','noun','fields'],'properties':{'kind':" TEXT ",'noun':" TEXT ",'fields':"
-	  LIST_OF("{'type':'object'}") "}}") "}}" },
-	{ "Openapi", "{'type':'object'}" },
+	  LIST_OF(REF("SchemaField")) "}}") "}}" },
+	{ "Openapi", "{'type':'object','required':['openapi','info','security','paths','components'],'properties':{'openapi':{'type':'string',"
+	  "'pattern':'^3[.]1[.]'},'info':{'type':'object'},'security':{'type':'array'},'paths':{'type':'object'},'components':{'type':'object'}}}" },
 	{ "Word", "{'type':'object','required':['status'],'properties':{'status':" TEXT "}}" },
 };
 
@@ -228,11 +247,12 @@ static void fill_kinds(json_t *all)
 	json_t *restored = json_object_get(json_object_get(json_object_get(all, "Restore"), "properties"), "kind");
 	json_t *changes = json_object_get(json_object_get(json_object_get(all, "ChangeSet"), "properties"), "changes");
 	json_t *properties = json_object_get(json_object_get(changes, "items"), "properties");
-	json_t *list = json_object_get(json_object_get(properties, "kind"), "enum");
-	for (size_t i = 0; i < KIND_COUNT; i++) {
-		json_array_append_new(list, json_string(schema_kinds[i].path));
-		json_array_append_new(json_object_get(restored, "enum"), json_string(schema_kinds[i].path));
-	}
+	json_t *change = json_object_get(json_object_get(all, "Change"), "properties");
+	json_t *lists[] = { json_object_get(json_object_get(properties, "kind"), "enum"), json_object_get(json_object_get(change, "kind"), "enum"),
+	                    json_object_get(restored, "enum") };
+	for (size_t i = 0; i < KIND_COUNT; i++)
+		for (size_t l = 0; l < sizeof lists / sizeof lists[0]; l++)
+			json_array_append_new(lists[l], json_string(schema_kinds[i].path));
 	fill_config(all);
 }
 

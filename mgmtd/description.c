@@ -3,6 +3,7 @@
 #include "mgmtd/answer.h"
 #include "mgmtd/describe.h"
 #include "mgmtd/json_text.h"
+#include "mgmtd/shape.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -53,12 +54,22 @@ static json_t *reference(const char *component)
 	return json_pack("{s:s}", "$ref", path);
 }
 
-/* What GET adds to the own fields; PUT and PATCH ignore it. */
-static void add_history(json_t *properties)
+/* What GET adds to the own fields; PUT and PATCH ignore it, whatever it is. */
+static void add_history(json_t *object, enum field_use use)
 {
-	json_object_set_new(properties, "revision", json_pack("{s:s}", "type", "integer"));
-	json_object_set_new(properties, "changed_at", json_pack("{s:[s,s], s:s}", "type", "string", "null", "format", "date-time"));
-	json_object_set_new(properties, "changed_by", json_pack("{s:[s,s]}", "type", "string", "null"));
+	static const char *const members[] = { "revision", "changed_at", "changed_by" };
+	json_t *shown[] = { json_pack("{s:s, s:i}", "type", "integer", "minimum", 0),
+	                    json_pack("{s:[s,s], s:s}", "type", "string", "null", "format", "date-time"),
+	                    json_pack("{s:[s,s]}", "type", "string", "null") };
+	for (size_t i = 0; i < 3; i++) {
+		if (use == FIELD_SHOWN)
+			json_array_append_new(json_object_get(object, "required"), json_string(members[i]));
+		else
+			json_object_set_new(json_object_get(object, "properties"), members[i], json_pack("{s:s}", "description", "Ignored."));
+		if (use == FIELD_SHOWN)
+			json_object_set(json_object_get(object, "properties"), members[i], shown[i]);
+		json_decref(shown[i]);
+	}
 }
 
 /* Where the fields of `sip` stand; made when the first of them comes. */
@@ -89,9 +100,9 @@ static json_t *object_schema(const struct kind *kind, enum field_use use, bool n
 	}
 	if (use == FIELD_SHOWN && json_object_get(properties, "sip"))
 		json_array_append_new(required, json_string("sip"));
-	add_history(properties);
+	add_history(object, use);
 	if (use == FIELD_SHOWN)
-		json_object_set_new(properties, "effective", json_pack("{s:s}", "type", "object"));
+		json_object_set_new(properties, "effective", reference("Effective"));
 	return object;
 }
 
@@ -111,9 +122,9 @@ static size_t component_name(char *name, size_t size, const char *noun)
 
 static json_t *page_of(const char *component)
 {
-	return json_pack("{s:s, s:[s,s,s], s:{s:{s:s, s:o}, s:{s:[s,s]}, s:{s:s}}}", "type", "object", "required", "items", "next", "revision",
+	return json_pack("{s:s, s:[s,s,s], s:{s:{s:s, s:o}, s:{s:[s,s]}, s:{s:s, s:i}}}", "type", "object", "required", "items", "next", "revision",
 	                 "properties", "items", "type", "array", "items", reference(component), "next", "type", "string", "null",
-	                 "revision", "type", "integer");
+	                 "revision", "type", "integer", "minimum", 0);
 }
 
 static void add_kind(json_t *components, const struct kind *kind)
@@ -132,6 +143,19 @@ static void add_kind(json_t *components, const struct kind *kind)
 	json_object_set_new(components, name, object_schema(kind, FIELD_PATCHED, false));
 }
 
+/* What a write answers with: an object of any kind. */
+static void add_resources(json_t *components)
+{
+	char name[64];
+	json_t *any = json_pack("[{s:s}]", "type", "null");
+	for (size_t k = 0; k < KIND_COUNT; k++) {
+		component_name(name, sizeof name, schema_kinds[k].noun);
+		json_array_append_new(any, reference(k == KIND_PARAMETERS ? "Parameter" : name));
+	}
+	json_object_set_new(json_object_get(json_object_get(components, "WriteAnswer"), "properties"), "resource", json_pack("{s:o}", "anyOf", any));
+}
+
+/* After the others are complete. */
 static void add_parameters(json_t *components, const struct kind *kind)
 {
 	json_t *values = json_array(), *patch = json_object(), *names = json_array();
@@ -146,10 +170,9 @@ static void add_parameters(json_t *components, const struct kind *kind)
 	json_t *any = json_pack("{s:O}", "anyOf", values);
 	json_object_set_new(components, "ParameterValue", json_pack("{s:s, s:[s], s:{s:O}, s:b}", "type", "object", "required", "value",
 	                                                            "properties", "value", any, "additionalProperties", 0));
-	json_object_set_new(components, "Parameter", json_pack("{s:s, s:[s,s,s,s], s:{s:{s:s, s:o}, s:o, s:{}, s:{s:s, s:[s,s]}}}",
-	                    "type", "object", "required", "name", "value", "default", "source", "properties",
-	                    "name", "type", "string", "enum", names, "value", any, "default",
-	                    "source", "type", "string", "enum", "default", "set"));
+	json_t *shown = json_object_get(json_object_get(components, "Parameter"), "properties");
+	json_object_set_new(shown, "name", json_pack("{s:s, s:o}", "type", "string", "enum", names));
+	json_object_set_new(shown, "value", any);
 	json_decref(values);
 }
 
@@ -219,42 +242,12 @@ static json_t *parameters_of(const struct route *route)
 	return list;
 }
 
-static json_t *content(const char *type, const char *component)
-{
-	return json_pack("{s:{s:o}}", type, "schema", component ? reference(component) : json_pack("{s:s}", "type", "string"));
-}
-
-static json_t *success_of(const struct route *route)
-{
-	json_t *answer = json_pack("{s:s}", "description", route->success == 201 ? "Created." : route->success == 204 ? "Done." : "Good.");
-	json_t *types = route->gives ? content("application/json", route->gives) : NULL;
-	if (route->flags & ROUTE_STREAM)
-		types = content("text/event-stream", NULL);
-	if (route->queries & QUERY_BIT(Q_CALL_ID)) {
-		json_object_set_new(types, "text/plain", json_pack("{s:{s:s}}", "schema", "type", "string"));
-		json_object_set_new(types, "application/vnd.tcpdump.pcap", json_pack("{s:{s:s, s:s}}", "schema", "type", "string", "format", "binary"));
-	}
-	if (types)
-		json_object_set_new(answer, "content", types);
-	return answer;
-}
-
 static json_t *operation_of(const struct route *route)
 {
-	char status[8];
-	json_t *responses = json_object();
-	snprintf(status, sizeof status, "%u", route->success);
-	json_object_set_new(responses, status, success_of(route));
-	if (route->success != 200 && (route->queries & (QUERY_BIT(Q_WAIT_OUTCOME) | QUERY_BIT(Q_DRY_RUN))))
-		json_object_set_new(responses, "200", success_of(route));
-	if (strcmp(route->method, "PUT") == 0 && (route->kind ? route->kind->id != KIND_PARAMETERS : route->gives != NULL))
-		json_object_set_new(responses, "201", success_of(route));
-	json_object_set_new(responses, "default", json_pack("{s:s, s:o}", "description", "A problem (RFC 9457).", "content",
-	                                                    content("application/problem+json", "Problem")));
 	json_t *operation = json_pack("{s:s, s:s, s:o, s:o}", "operationId", route->operation, "summary", route->summary, "parameters",
-	                              parameters_of(route), "responses", responses);
+	                              parameters_of(route), "responses", description_responses(route));
 	if (route->takes) {
-		json_t *types = content("application/json", route->takes);
+		json_t *types = description_content("application/json", route->takes);
 		if (route->body == BODY_PATCH)
 			json_object_set_new(types, "application/merge-patch+json", json_pack("{s:o}", "schema", reference(route->takes)));
 		json_object_set_new(operation, "requestBody", json_pack("{s:b, s:o}", "required", route->body != BODY_OPTIONAL, "content", types));
@@ -288,10 +281,13 @@ json_t *description_openapi_json(void)
 	json_t *components = description_components();
 	for (size_t k = KIND_PARAMETERS + 1; k < KIND_COUNT; k++)
 		add_kind(components, &schema_kinds[k]);
+	add_resources(components);
+	shape_complete(components);
 	add_parameters(components, &schema_kinds[KIND_PARAMETERS]);
-	return json_pack("{s:s, s:{s:s, s:s, s:{s:s, s:s}}, s:[{s:[]}, {s:[]}], s:o, s:{s:o, s:{s:{s:s, s:s, s:s}, s:{s:s, s:s, s:s}}}}",
+	return json_pack("{s:s, s:{s:s, s:s, s:{s:s, s:s}}, s:[{s:[]}, {s:[]}], s:o, s:{s:o, s:o, s:{s:{s:s, s:s, s:s}, s:{s:s, s:s, s:s}}}}",
 	                 "openapi", "3.1.0", "info", "title", "Tandem", "version", TANDEM_VERSION, "license", "name", "MIT",
 	                 "identifier", "MIT", "security", "bearer", "cookie", "paths", paths(), "components", "schemas", components,
+	                 "responses", description_problems(),
 	                 "securitySchemes", "bearer", "type", "http", "scheme", "bearer", "bearerFormat", "JWT",
 	                 "cookie", "type", "apiKey", "in", "cookie", "name", "tandem_session");
 }

@@ -88,7 +88,8 @@ static json_t *value_schema(const struct field *field, enum field_use use)
 json_t *description_field(const struct kind *kind, const struct field *field, enum field_use use)
 {
 	json_t *schema = value_schema(field, use), *fallback;
-	if (use == FIELD_PATCHED && !(field->flags & SECRET))
+	/* null is the default, also in a whole object. */
+	if ((use == FIELD_PATCHED || (use == FIELD_WRITTEN && !(field->flags & REQUIRED))) && !(field->flags & SECRET))
 		schema = either(schema, json_pack("{s:s}", "type", "null"));
 	json_object_set_new(schema, "title", json_string(field->title));
 	json_object_set_new(schema, "description", json_string(field->help));

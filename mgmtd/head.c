@@ -64,6 +64,11 @@ unsigned head_fault(const struct head *head, struct MHD_Connection *connection, 
 		snprintf(fault, size, "Content-Length and Transfer-Encoding exclude each other (RFC 9112 6.3)");
 		return 400;
 	}
+	/* Any other coding, and there is no telling where the body ends. */
+	if (head->transfer_encoding.value && strcasecmp(head->transfer_encoding.value, "chunked") != 0) {
+		snprintf(fault, size, "the only Transfer-Encoding taken is chunked (RFC 9112 6.1)");
+		return 400;
+	}
 	for (size_t i = 0; i < KNOWN; i++)
 		if (known[i].single && header_at(head, i)->count > 1) {
 			snprintf(fault, size, "the header %s stands there %u times", known[i].name, header_at(head, i)->count);

@@ -31,12 +31,14 @@ bool outcome_precondition(struct stage *st, struct change *change)
 {
 	const struct operation *op = &change->operations[0];
 	const struct object *object = change->collective ? NULL : stage_before(st, op->kind, op->name);
-	bool exists = change->collective || object;
-	uint64_t revision = change->collective ? st->revision : object ? object->revision : 0;
+	bool collection = change->collective || op->verb == VERB_CREATE;	/* the target of the request, which is always there */
+	bool exists = collection || object;
+	uint64_t revision = collection ? st->revision : object ? object->revision : 0;
 
 	if ((change->if_match && !etag_listed(change->if_match, revision, exists)) ||
-	    (change->if_none_match && exists && !change->collective)) {
+	    (change->if_none_match && object)) {
 		change->revision = revision;
+		change->tagged = exists;
 		change->status = 412;
 		change->body = problem_document(412, NULL, change->request_id, NULL, exists ?
 		                                "the current entity tag is \"r%" PRIu64 "\"" : "the object does not exist", revision);
@@ -108,6 +110,7 @@ void outcome_unchanged(struct stage *st, struct change *change)
 
 	change->status = 200;
 	change->revision = object ? object->revision : st->revision;
+	change->tagged = true;
 	change->body = json_pack("{s:I, s:b, s:I, s:[], s:o}", "revision", (json_int_t)st->revision, "changed", 0,
 	                         "published_generation", (json_int_t)config_writer_generation(st->segment), "diff",
 	                         "warnings", warning_list(st));

@@ -74,15 +74,25 @@ static const struct meaning meanings[] = {
 	{ 504, "switchcore_timeout", "The switch did not answer" },
 };
 
+static const struct meaning *meaning_of(unsigned status)
+{
+	for (size_t i = 0; i < sizeof meanings / sizeof meanings[0]; i++)
+		if (meanings[i].status == status)
+			return &meanings[i];
+	return &meanings[0];
+}
+
+const char *problem_title(unsigned status)
+{
+	return meaning_of(status)->title;
+}
+
 json_t *problem_document(unsigned status, const char *code, const char *request_id, json_t *errors, const char *format, ...)
 {
-	const struct meaning *meaning = &meanings[0];
+	const struct meaning *meaning = meaning_of(status);
 	char type[64];
 	va_list args;
 
-	for (size_t i = 0; i < sizeof meanings / sizeof meanings[0]; i++)
-		if (meanings[i].status == status)
-			meaning = &meanings[i];
 	snprintf(type, sizeof type, "/problems/%s", code ? code : meaning->code);
 	json_t *document = json_pack("{s:s, s:s, s:i}", "type", type, "title", meaning->title, "status", (int)status);
 	va_start(args, format);

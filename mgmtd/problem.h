@@ -17,6 +17,9 @@ void problem_pointer(char pointer[PROBLEM_POINTER], const char *prefix, const ch
 json_t *problem_violation(json_t *errors, const char *prefix, const char *member, const char *code, const char *format, ...)
 	__attribute__((format(printf, 5, 6)));
 
+/* What a status means, in a few words: the title of its problems. */
+const char *problem_title(unsigned status);
+
 /* The document {type, title, status, detail, request_id, errors?}.  code is the last part of `type`, as "not_found";
  * NULL takes the status's own.  errors (may be NULL) is borrowed. */
 json_t *problem_document(unsigned status, const char *code, const char *request_id, json_t *errors, const char *format, ...)

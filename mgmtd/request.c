@@ -172,12 +172,20 @@ static bool refuse_body(struct request *r)
 	return false;
 }
 
+/* RFC 9112 3.2.2: a target may also be absolute.  There is one host here, whatever it is called. */
+static const char *path_of(const char *target)
+{
+	size_t scheme = strncasecmp(target, "http://", 7) == 0 ? 7 : strncasecmp(target, "https://", 8) == 0 ? 8 : 0;
+	const char *path = scheme ? strchr(target + scheme, '/') : target;
+	return path ? path : "/";
+}
+
 void request_begin(struct request *r, struct MHD_Connection *connection, const char *method, const char *path,
                    const char *version)
 {
 	r->connection = connection;
 	r->method = method;
-	r->path = path;
+	r->path = path_of(path);
 	r->route = NULL;
 	r->argument[0] = '\0';
 	r->identity = (struct identity){ 0 };

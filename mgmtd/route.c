@@ -53,7 +53,7 @@ const char *const role_words[] = { "public", "viewer", "operator", "admin" };
 
 /* The rows of a kind of object.  component: "Registration"; plural: "Registrations"; one, several: how people call them. */
 #define OBJECTS(path, kind, component, plural, one, several, deleting) \
-	{ "GET",    API path "/{name}", ROLE_VIEWER,   kind, BODY_NONE,  0,  EFFECTIVE, resource_get, \
+	{ "GET",    API path "/{name}", ROLE_VIEWER,   kind, BODY_NONE,  ROUTE_TAGGED, EFFECTIVE, resource_get, \
 	  "get" component, "One " one ".", NULL, component, 200 }, \
 	{ "PUT",    API path "/{name}", ROLE_OPERATOR, kind, BODY_JSON,  WC, WRITTEN,   write_put, \
 	  "put" component, "Create it, or replace all of it.", component "Write", "WriteAnswer", 200 }, \
@@ -61,7 +61,7 @@ const char *const role_words[] = { "public", "viewer", "operator", "admin" };
 	  "patch" component, "Change some of its fields (RFC 7396; null = default).", component "Patch", "WriteAnswer", 200 }, \
 	{ "DELETE", API path "/{name}", ROLE_OPERATOR, kind, BODY_NONE,  WC, WRITTEN,   write_delete, \
 	  "delete" component, deleting, NULL, "WriteAnswer", 200 }, \
-	{ "GET",    API path,           ROLE_VIEWER,   kind, BODY_NONE,  0,  PAGED,     resource_list, \
+	{ "GET",    API path,           ROLE_VIEWER,   kind, BODY_NONE,  ROUTE_TAGGED, PAGED, resource_list, \
 	  "list" plural, "The " several ", by name.", NULL, component "Page", 200 }, \
 	{ "POST",   API path,           ROLE_OPERATOR, kind, BODY_JSON,  W,  WRITTEN,   write_create, \
 	  "create" component, "Create one.", component "Create", "WriteAnswer", 201 }
@@ -74,7 +74,7 @@ const struct route routes[] = {
 	  "getRegistrationStatus", "What the switch does for it now.", NULL, "RegistrationStatus", 200 },
 	{ "GET",    API "/registrations/{name}/attempts",   ROLE_VIEWER,   REGISTRATION, BODY_NONE,  0,                 0,         registration_attempts,
 	  "listRegistrationAttempts", "Its last attempts, newest first.", NULL, "AttemptPage", 200 },
-	{ "POST",   API "/registrations/{name}/refresh",    ROLE_OPERATOR, REGISTRATION, BODY_NONE,  W,                 REFRESHED, registration_refresh,
+	{ "POST",   API "/registrations/{name}/refresh",    ROLE_OPERATOR, REGISTRATION, BODY_NONE,  W | ROUTE_COMMANDS, REFRESHED, registration_refresh,
 	  "refreshRegistration", "Send a REGISTER now, whatever the timer says.", NULL, "RegistrationStatus", 202 },
 
 	OBJECTS("/routing-gateways", ROUTING_GATEWAY, "RoutingGateway", "RoutingGateways", "routing gateway", "routing gateways",
@@ -83,13 +83,13 @@ const struct route routes[] = {
 	OBJECTS("/mapping-gateways", MAPPING_GATEWAY, "MappingGateway", "MappingGateways", "mapping gateway", "mapping gateways",
 	        "Delete it, unless something refers to it; calls that it has go on."),
 
-	{ "GET",    API "/sip-parameters/{name}",           ROLE_VIEWER,   PARAMETER,    BODY_NONE,  0,                 0,         resource_get,
+	{ "GET",    API "/sip-parameters/{name}",           ROLE_VIEWER,   PARAMETER,    BODY_NONE,  ROUTE_TAGGED,      0,         resource_get,
 	  "getParameter", "One SIP parameter.", NULL, "Parameter", 200 },
 	{ "PUT",    API "/sip-parameters/{name}",           ROLE_OPERATOR, PARAMETER,    BODY_JSON,  WC,                WRITTEN,   write_put,
 	  "putParameter", "Set it.", "ParameterValue", "WriteAnswer", 200 },
 	{ "DELETE", API "/sip-parameters/{name}",           ROLE_OPERATOR, PARAMETER,    BODY_NONE,  WC,                WRITTEN,   write_delete,
 	  "resetParameter", "Back to its default.", NULL, "WriteAnswer", 200 },
-	{ "GET",    API "/sip-parameters",                  ROLE_VIEWER,   PARAMETER,    BODY_NONE,  0,                 FILTERED,  resource_list_parameters,
+	{ "GET",    API "/sip-parameters",                  ROLE_VIEWER,   PARAMETER,    BODY_NONE,  ROUTE_TAGGED,      FILTERED,  resource_list_parameters,
 	  "listParameters", "The SIP parameters, by name.", NULL, "ParameterPage", 200 },
 	{ "PATCH",  API "/sip-parameters",                  ROLE_OPERATOR, PARAMETER,    BODY_PATCH, WC,                WRITTEN,   write_parameters,
 	  "patchParameters", "Set several at once (RFC 7396; null = default).", "ParametersPatch", "WriteAnswer", 200 },
@@ -121,17 +121,17 @@ const struct route routes[] = {
 
 	{ "GET",    API "/calls/{id}",                      ROLE_VIEWER,   NULL,         BODY_NONE,  0,                 0,         calls_show,
 	  "getCall", "One call that is there now; 404 once it has ended.", NULL, "Call", 200 },
-	{ "DELETE", API "/calls/{id}",                      ROLE_OPERATOR, NULL,         BODY_NONE,  W,                 0,         calls_hang_up,
+	{ "DELETE", API "/calls/{id}",                      ROLE_OPERATOR, NULL,         BODY_NONE,  W | ROUTE_COMMANDS, 0,        calls_hang_up,
 	  "hangUpCall", "Hang it up, both sides.", NULL, NULL, 204 },
 	{ "GET",    API "/calls",                           ROLE_VIEWER,   NULL,         BODY_NONE,  0,                 PAGED,     calls_list,
 	  "listCalls", "The calls that are there now, the newest last.", NULL, "CallPage", 200 },
 
-	{ "POST",   API "/preview/register",                ROLE_VIEWER,   NULL,         BODY_JSON,  0,                 0,         preview_register,
+	{ "POST",   API "/preview/register",                ROLE_VIEWER,   NULL,         BODY_JSON,  ROUTE_COMMANDS,    0,         preview_register,
 	  "previewRegister", "The REGISTER that the switch would send now for a registration, disabled or not, and to where; nothing is sent.",
 	  "RegisterPreviewRequest", "Preview", 200 },
-	{ "POST",   API "/preview/invite",                  ROLE_VIEWER,   NULL,         BODY_JSON,  0,                 0,         preview_invite,
+	{ "POST",   API "/preview/invite",                  ROLE_VIEWER,   NULL,         BODY_JSON,  ROUTE_COMMANDS,    0,         preview_invite,
 	  "previewInvite", "The INVITE that the switch would send now for a call, and to where; nothing is sent.", "InvitePreviewRequest", "Preview", 200 },
-	{ "POST",   API "/verify/call",                     ROLE_VIEWER,   NULL,         BODY_JSON,  0,                 0,         preview_verify,
+	{ "POST",   API "/verify/call",                     ROLE_VIEWER,   NULL,         BODY_JSON,  ROUTE_COMMANDS,    0,         preview_verify,
 	  "verifyCall", "The preview of an INVITE, and beside it the next real one to the same number through the same gateway.",
 	  "VerifyRequest", "Verification", 200 },
 

@@ -170,6 +170,7 @@ static void take(struct stage *st, struct change *change)
 	change->created = !change->collective && op->kind->id != KIND_PARAMETERS && op->verb != VERB_DELETE &&
 	                  !stage_before(st, op->kind, op->name);
 	change->revision = st->revision;
+	change->tagged = true;
 	change->body = json_pack("{s:I, s:b, s:n, s:o, s:o}", "revision", (json_int_t)st->revision, "changed", 1,
 	                         "published_generation", "diff", outcome_differences(st),
 	                         "warnings", warning_list(st));
@@ -347,7 +348,7 @@ void stage_answer(struct stage *st, struct change *change, int error)
 	if (error) {
 		json_decref(change->body);
 		change->status = 503;
-		change->revision = 0;
+		change->tagged = false;
 		change->created = false;
 		change->body = problem_document(503, "store_unavailable", change->request_id, NULL,
 		                                "the change was not stored: %s; nothing was changed", store_explain(error));

@@ -30,7 +30,7 @@ static void answer_failed(struct request *r, struct change *change)
 	json_t *body = change->body;
 	change->body = NULL;
 	answer_problem_document(r, change->status, body);
-	if (change->revision)
+	if (change->tagged)
 		answer_etag(r, change->revision);
 }
 
@@ -58,7 +58,7 @@ static void answer_done(struct request *r)
 		applied = json_string(applied_words[core_applied(watch_core(r->daemon->watch), change->generation)]);
 	json_object_set_new(change->body, "applied", applied);
 	answer_written_body(r, change);
-	if (change->revision && !change->dry_run)
+	if (change->tagged && !change->dry_run)
 		answer_etag(r, change->revision);
 	if (change->created && !change->dry_run) {
 		char location[128];

@@ -82,6 +82,21 @@ def test_if_none_match_star_creates_only(api, name):
     api.put(f"/registrations/{name}", GOOD, headers={"If-None-Match": "*"}).expect(412)
 
 
+def test_a_creation_is_compared_with_the_entity_tag_of_the_collection(api, name):
+    listed = api.get("/registrations", limit=1).expect(200).etag
+    api.post("/registrations", {"name": name, **GOOD}, headers={"If-Match": listed}).expect(201)
+    moved = api.post("/registrations", {"name": name + "-2", **GOOD}, headers={"If-Match": listed}).expect(412)
+    assert moved.etag == api.get("/registrations", limit=1).etag != listed
+    api.post("/registrations", {"name": name + "-2", **GOOD}, headers={"If-Match": "*"}).expect(201)
+
+
+def test_a_parameter_that_was_never_set_has_an_entity_tag_in_every_answer(lab):
+    api, path = lab.start("mgmtd").api(), "/sip-parameters/SS_SIP_TIMEOUT_TRYING"
+    assert api.get(path).etag == api.put(path, value=None).expect(200).etag == '"r0"'
+    assert api.put(path, {"value": 7}, headers={"If-Match": '"r5"'}).expect(412).etag == '"r0"'
+    api.put(path, {"value": 7}, headers={"If-Match": '"r0"'}).expect(200)
+
+
 def test_a_get_of_what_the_client_has_is_304(api, name):
     etag = api.post("/registrations", name=name, **GOOD).expect(201).etag
     answer = api.request("GET", f"/registrations/{name}", headers={"If-None-Match": etag})

@@ -40,19 +40,64 @@ static void every_hand_written_component_is_json(void **state)
 
 static void walk(json_t *value)
 {
-	static const char prefix[] = "#/components/schemas/";
+	static const char prefix[] = "#/components/";
 	const char *key, *reference = json_string_value(json_object_get(value, "$ref"));
 	json_t *member;
 	size_t i;
 	if (reference) {
+		char group[32] = "";
 		assert_memory_equal(reference, prefix, sizeof prefix - 1);
-		if (!json_object_get(schemas(), reference + sizeof prefix - 1))
+		reference += sizeof prefix - 1;
+		snprintf(group, sizeof group, "%.*s", (int)strcspn(reference, "/"), reference);
+		if (!json_object_get(json_object_get(json_object_get(openapi, "components"), group), strchr(reference, '/') + 1))
 			fail_msg("%s", reference);
 	}
 	json_object_foreach(value, key, member)
 		walk(member);
 	json_array_foreach(value, i, member)
 		walk(member);
+}
+
+/* Members of an answer that the description does not name would contradict nothing. */
+static void exact(const char *component, json_t *value)
+{
+	const char *key;
+	json_t *member;
+	size_t i;
+	if (json_is_object(json_object_get(value, "properties")) && !json_object_get(value, "additionalProperties"))
+		fail_msg("%s is open", component);
+	if (json_object_get(value, "optional") || json_object_get(value, "allOf"))
+		fail_msg("%s is not completed", component);
+	json_object_foreach(value, key, member)
+		exact(component, member);
+	json_array_foreach(value, i, member)
+		exact(component, member);
+}
+
+static void every_component_is_exact(void **state)
+{
+	const char *name;
+	json_t *schema;
+	(void)state;
+	json_object_foreach(schemas(), name, schema)
+		exact(name, schema);
+	json_t *detail = json_object_get(schemas(), "RevisionDetail"), *changes = json_object_get(json_object_get(detail, "properties"), "changes");
+	assert_string_equal(json_string_value(json_object_get(json_object_get(changes, "items"), "$ref")), "#/components/schemas/ChangeDetail");
+	assert_int_equal(json_array_size(json_object_get(detail, "required")), json_object_size(json_object_get(detail, "properties")));
+}
+
+static void every_route_lists_its_refusals(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < route_count; i++) {
+		json_t *responses = description_responses(&routes[i]);
+		assert_int_equal(json_object_get(responses, "401") != NULL, routes[i].role != ROLE_PUBLIC || routes[i].flags & ROUTE_SECRET_BODY);
+		assert_int_equal(json_object_get(responses, "404") != NULL, strchr(routes[i].path, '{') != NULL);
+		assert_int_equal(json_object_get(responses, "415") != NULL, routes[i].body != BODY_NONE);
+		assert_non_null(json_object_get(responses, "400"));
+		assert_non_null(json_object_get(responses, "503"));
+		json_decref(responses);
+	}
 }
 
 static void every_reference_has_its_component(void **state)
@@ -95,6 +140,11 @@ static void check_described(const struct field *field, const char *shown, const 
 	assert_non_null(property);
 	assert_string_equal(json_string_value(json_object_get(property, "description")), field->help);
 	assert_int_equal(json_is_true(json_object_get(property, "writeOnly")), (field->flags & SECRET) != 0);
+	if (!(field->flags & (SECRET | REQUIRED))) {	/* null is the default */
+		json_t *choices = json_object_get(property, "anyOf");
+		property = json_array_get(choices, 0);
+		assert_string_equal(json_string_value(json_object_get(json_array_get(choices, 1), "type")), "null");
+	}
 	if (field->type == FT_ENUM)
 		assert_true(json_array_size(json_object_get(property, "enum")) > 1);
 	if (field->type == FT_INT && !(field->flags & ZERO_OFF))
@@ -141,7 +191,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_hand_written_component_is_json),
+		cmocka_unit_test(every_component_is_exact),
 		cmocka_unit_test(every_reference_has_its_component),
+		cmocka_unit_test(every_route_lists_its_refusals),
 		cmocka_unit_test(every_route_is_described_under_its_own_name),
 		cmocka_unit_test(every_field_is_described_with_its_limits),
 		cmocka_unit_test(the_schema_has_every_kind_and_field),
