@@ -15,7 +15,7 @@ void answer_problem(struct request *r, unsigned status, const char *code, json_t
 	__attribute__((format(printf, 5, 6)));
 void answer_problem_document(struct request *r, unsigned status, json_t *document);	/* taken */
 void answer_no_memory(struct request *r);
-void answer_lent(struct request *r, unsigned status, struct MHD_Response *response);	/* no header may be added */
+void answer_lent(struct request *r, unsigned status, struct MHD_Response *response, size_t len);	/* no header may be added */
 
 void answer_header(struct request *r, const char *name, const char *value);
 void answer_etag(struct request *r, uint64_t revision);

@@ -20,6 +20,8 @@ struct daemon {
 	struct worker *hasher;		/* passwords: one thread of low priority */
 	struct worker *reader;		/* history and trace: what would hold up the event loop */
 	struct server *server;
+	struct tally *tally;
+	struct access_log *access_log;	/* NULL = none is wanted */
 };
 
 #endif

@@ -1,4 +1,5 @@
 /* mgmtd: puts the parts together, serves until it is told to stop, takes them apart. */
+#include "mgmtd/access_log.h"
 #include "mgmtd/account.h"
 #include "mgmtd/daemon.h"
 #include "mgmtd/description.h"
@@ -7,6 +8,7 @@
 #include "mgmtd/log.h"
 #include "mgmtd/resource.h"
 #include "mgmtd/server.h"
+#include "mgmtd/tally.h"
 #include "mgmtd/token.h"
 #include "mgmtd/watch.h"
 #include "mgmtd/worker.h"
@@ -105,9 +107,13 @@ static int start_parts(struct daemon *d, int fd, struct shm_why *why)
 {
 	struct writer_hooks hooks;
 	int e;
+	if ((e = tally_open(&d->tally)) ||
+	    (e = d->options.access_log ? access_log_open(&d->access_log, d->options.access_log, why) : 0))
+		return fail("mgmtd", e, why);
 	if ((e = description_make()) || (e = events_open(&d->events)) || (e = watch_open(&d->watch, d->options.run, d->events, why)))
 		return fail("mgmtd", e, why);
 	watch_hooks(d->watch, &hooks);
+	hooks.tally = d->tally;
 	if ((e = writer_open(&d->writer, d->options.state, d->options.run, &hooks, why)))
 		return fail("mgmtd", e, why);
 	d->model = writer_model(d->writer);
@@ -144,6 +150,8 @@ static void stop_parts(struct daemon *d)
 	watch_close(d->watch);
 	tokens_close(d->tokens);
 	events_free(d->events);
+	access_log_close(d->access_log);
+	tally_close(d->tally);
 	description_free();
 }
 

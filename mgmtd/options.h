@@ -14,6 +14,8 @@ struct options {
 	unsigned cdr_keep_days;			/* 0 = for ever */
 	const char *user;			/* to become after binding, or NULL */
 	bool require_if_match;
+	const char *access_log;			/* a file, "-" = stderr, NULL = none */
+	bool metrics_open_on_loopback;
 	struct sockaddr_storage listen;
 	socklen_t listen_len;
 };

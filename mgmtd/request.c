@@ -73,11 +73,18 @@ static bool refuse_path(struct request *r)
 	}
 }
 
+/* Our own option says that whoever can reach loopback may look. */
+static bool opens_on_loopback(const struct request *r)
+{
+	return (r->route->flags & ROUTE_METRICS) && r->daemon->options.metrics_open_on_loopback &&
+	       (strncmp(r->address, "127.", 4) == 0 || strcmp(r->address, "::1") == 0);
+}
+
 static bool refuse_identity(struct request *r)
 {
 	static const char bearer[] = "Bearer ";
 	const char *value = r->head.authorization.value;
-	if (r->route->role == ROLE_PUBLIC)
+	if (r->route->role == ROLE_PUBLIC || opens_on_loopback(r))
 		return false;
 	if (!value || strncasecmp(value, bearer, sizeof bearer - 1) != 0) {
 		answer_problem(r, 401, NULL, NULL, "a token is needed: POST /api/v1/session, then \"Authorization: Bearer TOKEN\"");
@@ -162,6 +169,9 @@ void request_begin(struct request *r, struct MHD_Connection *connection, const c
 	r->body = (struct buffer){ 0 };
 	r->body_limit = r->body_seen = 0;
 	r->status = 0;
+	r->sent = 0;
+	r->begun_us = time_monotonic_us();
+	r->identity = (struct identity){ 0 };	/* the connection's last request may have had another */
 	r->suspended = r->hurried = r->lent = false;
 	r->continuation = NULL;
 	r->error = 0;

@@ -20,6 +20,7 @@ enum route_flag {
 	ROUTE_STREAM = 2,		/* no HEAD */
 	ROUTE_SECRET_BODY = 4,		/* small, wiped afterwards */
 	ROUTE_CONDITIONAL = 8,		/* wants If-Match under --require-if-match */
+	ROUTE_METRICS = 1024,		/* needs no token from loopback under --metrics-open-on-loopback */
 };
 
 struct route {

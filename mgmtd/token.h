@@ -17,6 +17,7 @@
 
 struct identity {
 	char username[SCHEMA_NAME_MAX + 1];
+	char token[SCHEMA_NAME_MAX + 1];	/* name of the API token; "" = a log-in */
 	enum role role;
 	bool must_change_password;
 	char jti[TOKEN_JTI];
