@@ -15,25 +15,26 @@
 static const char type_json[] = "application/json";
 static const char type_problem[] = "application/problem+json";
 
-static void answer(struct request *r, unsigned status, const char *type, struct MHD_Response *response)
+static void answer(struct request *r, unsigned status, const char *type, struct MHD_Response *response, size_t len)
 {
 	if (r->response && !r->lent)
 		MHD_destroy_response(r->response);
 	r->status = status;
 	r->response = response;
 	r->lent = false;
+	r->sent = len;
 	if (response && type)
 		MHD_add_response_header(response, "Content-Type", type);
 }
 
 void answer_json(struct request *r, unsigned status, const char *text, size_t len)
 {
-	answer(r, status, type_json, MHD_create_response_from_buffer(len, (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY));
+	answer(r, status, type_json, MHD_create_response_from_buffer(len, (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY), len);
 }
 
 void answer_static(struct request *r, unsigned status, const char *type, const char *text, size_t len)
 {
-	answer(r, status, type, MHD_create_response_from_buffer(len, (void *)(uintptr_t)text, MHD_RESPMEM_PERSISTENT));
+	answer(r, status, type, MHD_create_response_from_buffer(len, (void *)(uintptr_t)text, MHD_RESPMEM_PERSISTENT), len);
 }
 
 void answer_buffer(struct request *r, unsigned status, const char *type, struct buffer *b)
@@ -47,7 +48,7 @@ void answer_buffer(struct request *r, unsigned status, const char *type, struct 
 	struct MHD_Response *response = MHD_create_response_from_buffer(len, text, MHD_RESPMEM_MUST_FREE);
 	if (!response)
 		free(text);
-	answer(r, status, type, response);
+	answer(r, status, type, response, len);
 }
 
 static void answer_document(struct request *r, unsigned status, const char *type, json_t *value)
@@ -58,10 +59,11 @@ static void answer_document(struct request *r, unsigned status, const char *type
 		answer_no_memory(r);
 		return;
 	}
-	struct MHD_Response *response = MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE);
+	size_t len = strlen(text);
+	struct MHD_Response *response = MHD_create_response_from_buffer(len, text, MHD_RESPMEM_MUST_FREE);
 	if (!response)
 		free(text);
-	answer(r, status, type, response);
+	answer(r, status, type, response, len);
 }
 
 void answer_value(struct request *r, unsigned status, json_t *value)
@@ -69,15 +71,15 @@ void answer_value(struct request *r, unsigned status, json_t *value)
 	answer_document(r, status, type_json, value);
 }
 
-void answer_lent(struct request *r, unsigned status, struct MHD_Response *response)
+void answer_lent(struct request *r, unsigned status, struct MHD_Response *response, size_t len)
 {
-	answer(r, status, NULL, response);
+	answer(r, status, NULL, response, len);
 	r->lent = true;
 }
 
 void answer_empty(struct request *r, unsigned status)
 {
-	answer(r, status, NULL, MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT));
+	answer(r, status, NULL, MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT), 0);
 }
 
 void answer_problem_document(struct request *r, unsigned status, json_t *document)

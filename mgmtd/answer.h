@@ -18,7 +18,7 @@ void answer_no_memory(struct request *r);
 /* What r->error of a worker or the writer means: EAGAIN (503 with `code` and Retry-After: too many `what` wait), ECANCELED,
  * ENOMEM, or one of store.h. */
 void answer_unavailable(struct request *r, const char *code, const char *what);
-void answer_lent(struct request *r, unsigned status, struct MHD_Response *response);	/* no header may be added */
+void answer_lent(struct request *r, unsigned status, struct MHD_Response *response, size_t len);	/* no header may be added */
 
 void answer_header(struct request *r, const char *name, const char *value);
 void answer_etag(struct request *r, uint64_t revision);

@@ -31,5 +31,6 @@ char *buffer_take(struct buffer *b, size_t *len);	/* the caller frees; NULL = an
 void time_text(char text[static 25], uint64_t us);
 uint64_t time_now_us(void);	/* CLOCK_REALTIME */
 int64_t time_monotonic_ms(void);
+int64_t time_monotonic_us(void);
 
 #endif

@@ -63,6 +63,7 @@ struct change {
 	/* Called once, on the writer thread, when the answer stands; the change is then the caller's again. */
 	void (*done)(struct change *change);
 	void *arg;
+	int64_t queued_us;	/* CLOCK_MONOTONIC */
 	struct change *next;	/* the writer's queue */
 };
 

@@ -111,7 +111,8 @@ static const struct component components[] = {
 	  ",'stored_revision':" WHOLE ",'published_generation':" WHOLE ",'store':{'type':'string','enum':['available','unavailable']}}},"
 	  "'switchcore':" REF("Switchcore") ",'registrations':{'type':'object','properties':{'total':" WHOLE ",'by_state':{'type':'object',"
 	  "'additionalProperties':" WHOLE "}}},'calls':{'type':'object','properties':{'active':" WHOLE_OR_NULL ",'per_second':" WHOLE_OR_NULL
-	  "}},'segment':{'type':'object','properties':{'pages_used':" WHOLE ",'pages_total':" WHOLE "}}}}" },
+	  "}},'segment':{'type':'object','properties':{'pages_used':" WHOLE ",'pages_total':" WHOLE "}},"
+	  "'cdrs':{'type':'object','properties':{'spool_files':" WHOLE ",'spool_bytes':" WHOLE ",'lost':" WHOLE_OR_NULL "}}}}" },
 	{ "GatewayStatus", "{'type':'object','optional':['kind'],'properties':{'name':" REF("Name") ",'kind':{'type':'string','description':'Only in events.'}"
 	  ",'routable':{'type':['boolean','null'],'description':'Takes a new call now.'},'why':{'type':['string','null'],'description':"
 	  "'Why not, in words.'},'calls':" WHOLE_OR_NULL ",'capacity':{'type':['integer','null'],'description':'0 = no limit.'},'cps':{'type':"

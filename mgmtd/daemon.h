@@ -24,6 +24,8 @@ struct daemon {
 	struct refusals *refusals;
 	struct tls *tls;		/* NULL = plain HTTP */
 	struct server *server;
+	struct tally *tally;
+	struct access_log *access_log;	/* NULL = none is wanted */
 };
 
 #endif

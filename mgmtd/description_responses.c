@@ -79,6 +79,8 @@ static json_t *success_of(const struct route *route, unsigned status)
 	json_t *types = route->gives ? description_content("application/json", route->gives) : NULL, *headers = json_object();
 	if (route->flags & ROUTE_STREAM)
 		types = description_content("text/event-stream", NULL);
+	if (route->flags & ROUTE_METRICS)
+		types = description_content("text/plain", NULL);
 	if (route->queries & QUERY_BIT(Q_CALL_ID)) {
 		json_object_set_new(types, "text/plain", json_pack("{s:{s:s}}", "schema", "type", "string"));
 		json_object_set_new(types, "application/vnd.tcpdump.pcap", json_pack("{s:{s:s, s:s}}", "schema", "type", "string", "format", "binary"));

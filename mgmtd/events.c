@@ -1,59 +1,19 @@
-#include "mgmtd/events.h"
+#include "mgmtd/events_private.h"
 
-#include "mgmtd/answer.h"
+#include "mgmtd/event_type.h"
 #include "mgmtd/log.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <pthread.h>
 #include <sodium.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
-#define BOOT 9		/* 8 hex digits and NUL */
-#define GREETING 256
-
-struct event {
-	unsigned refs;		/* under the lock */
-	size_t len;
-	char text[];
-};
-
-struct subscriber {
-	struct events *events;
-	struct MHD_Connection *connection;
-	struct subscriber *next, **link;
-	uint64_t wanted;		/* number of the event to send next */
-	struct event *current;		/* being sent */
-	size_t offset;
-	char greeting[GREETING];	/* goes before all events; later: the last words */
-	size_t greeting_len, greeting_sent;
-	bool sleeping, beat, ended;
-	int64_t sent_ms;
-	int64_t expires_at;
-	char jti[STORE_JTI];
-	char username[STORE_ACTOR];
-	int fd;
-};
-
-struct events {
-	pthread_mutex_t lock;
-	char boot[BOOT];
-	struct event *held[EVENTS_HELD];	/* event n at n % EVENTS_HELD */
-	uint64_t next;				/* number of the next event; from 1 */
-	_Atomic uint64_t revision;
-	struct subscriber *subscribers;
-	unsigned count;
-	_Atomic unsigned listeners;		/* count, read without the lock */
-	_Atomic int64_t left_ms;		/* when a client left last, 0 = none ever did */
-	_Atomic bool gap;			/* the newest number stands for events that are left out */
-	uint64_t whole_from;			/* nothing was left out from this number on */
-	bool closing;
-};
+#define STUCK_MS 2000	/* a client that fell too far behind and takes nothing for so long is cut off */
 
 int events_open(struct events **e)
 {
@@ -67,7 +27,7 @@ int events_open(struct events **e)
 	return 0;
 }
 
-static void drop(struct event *event)
+void events_drop(struct event *event)
 {
 	if (event && --event->refs == 0)
 		free(event);
@@ -78,7 +38,7 @@ void events_free(struct events *e)
 	if (!e)
 		return;
 	for (size_t i = 0; i < EVENTS_HELD; i++)
-		drop(e->held[i]);
+		events_drop(e->held[i]);
 	pthread_mutex_destroy(&e->lock);
 	free(e);
 }
@@ -92,16 +52,21 @@ static void rouse(struct subscriber *s)
 	MHD_resume_connection(s->connection);
 }
 
-static void end(struct subscriber *s)
-{
-	s->ended = true;
-	rouse(s);
-}
-
 static void rouse_all(struct events *e)
 {
 	for (struct subscriber *s = e->subscribers; s; s = s->next)
 		rouse(s);
+}
+
+/* Event number `number` stands there.  Who sleeps has had all before it, and sleeps on if it wants none of this type. */
+static void announce(struct events *e, uint64_t number, unsigned type)
+{
+	for (struct subscriber *s = e->subscribers; s; s = s->next) {
+		if (s->types & type)
+			rouse(s);
+		else if (s->sleeping && s->wanted == number)
+			s->wanted++;
+	}
 }
 
 void events_close(struct events *e)
@@ -117,7 +82,7 @@ void events_set_revision(struct events *e, uint64_t revision)
 	atomic_store(&e->revision, revision);
 }
 
-static uint64_t oldest_held(const struct events *e)
+uint64_t events_oldest(const struct events *e)
 {
 	uint64_t held = e->next > EVENTS_HELD ? e->next - EVENTS_HELD : 1;
 	return held > e->whole_from ? held : e->whole_from;
@@ -140,7 +105,7 @@ bool events_unheard(struct events *e)
 	bool alone = !e->subscribers;
 	if (alone) {
 		/* This number stands for all that are left out until the next one is published, or somebody comes. */
-		drop(e->held[e->next % EVENTS_HELD]);
+		events_drop(e->held[e->next % EVENTS_HELD]);
 		e->held[e->next % EVENTS_HELD] = NULL;
 		e->whole_from = ++e->next;
 		atomic_store_explicit(&e->gap, true, memory_order_relaxed);
@@ -162,12 +127,19 @@ void events_publish(struct events *e, const char *type, const char *data, size_t
 	memcpy(event->text + (size_t)head + len, "\n\n", 2);
 	event->len = (size_t)head + len + 2;
 	event->refs = 1;
-	drop(e->held[e->next % EVENTS_HELD]);
+	event->type = event_type(type, strlen(type));
+	events_drop(e->held[e->next % EVENTS_HELD]);
 	e->held[e->next % EVENTS_HELD] = event;
-	e->next++;
 	atomic_store_explicit(&e->gap, false, memory_order_relaxed);
-	rouse_all(e);
+	announce(e, e->next++, event->type);
 	pthread_mutex_unlock(&e->lock);
+}
+
+void events_look(struct events *e, struct events_figures *figures)
+{
+	*figures = (struct events_figures){ .published = events_next(e) - 1,
+	                                    .clients = atomic_load_explicit(&e->listeners, memory_order_relaxed),
+	                                    .slow = atomic_load_explicit(&e->slow, memory_order_relaxed) };
 }
 
 uint64_t events_next(struct events *e)
@@ -178,7 +150,7 @@ uint64_t events_next(struct events *e)
 	return next;
 }
 
-static int reset_data(const struct events *e, char *text, size_t size, const char *reason)
+int events_reset_data(const struct events *e, char *text, size_t size, const char *reason)
 {
 	return snprintf(text, size, "{\"reason\":\"%s\",\"revision\":%" PRIu64 "}", reason, atomic_load(&e->revision));
 }
@@ -186,7 +158,7 @@ static int reset_data(const struct events *e, char *text, size_t size, const cha
 void events_publish_reset(struct events *e, const char *reason)
 {
 	char data[128];
-	int len = reset_data(e, data, sizeof data, reason);
+	int len = events_reset_data(e, data, sizeof data, reason);
 	events_publish(e, "reset", data, (size_t)len);
 }
 
@@ -195,6 +167,15 @@ static bool hung_up(const struct subscriber *s)
 {
 	struct pollfd fd = { .fd = s->fd, .events = POLLRDHUP };
 	return s->sleeping && poll(&fd, 1, 0) > 0;
+}
+
+/* Its last words would never reach it; and its place is wanted. */
+static void cut_off(struct events *e, struct subscriber *s)
+{
+	log_info("events: a client fell %" PRIu64 " events behind, takes nothing and is dropped", e->next - s->wanted);
+	atomic_fetch_add_explicit(&e->slow, 1, memory_order_relaxed);
+	s->ended = true;
+	shutdown(s->fd, SHUT_RDWR);
 }
 
 void events_tick(struct events *e)
@@ -206,34 +187,40 @@ void events_tick(struct events *e)
 		s->ended |= hung_up(s);
 		s->beat = now - s->sent_ms >= EVENTS_HEARTBEAT_MS;
 		s->ended |= s->expires_at <= today;
+		if (!s->sleeping && !s->ended && s->wanted < events_oldest(e) && now - s->sent_ms >= STUCK_MS)
+			cut_off(e, s);
 		if (s->beat || s->ended)
 			rouse(s);
 	}
 	pthread_mutex_unlock(&e->lock);
 }
 
-void events_end_session(struct events *e, const char *jti)
+static void end(struct events *e, const char *jti, const char *username, const char *but)
 {
 	pthread_mutex_lock(&e->lock);
 	for (struct subscriber *s = e->subscribers; s; s = s->next)
-		if (strcmp(s->jti, jti) == 0)
-			end(s);
+		if ((jti && strcmp(s->jti, jti) == 0) ||
+		    (username && strcmp(s->username, username) == 0 && (!but || strcmp(s->jti, but) != 0))) {
+			s->ended = true;
+			rouse(s);
+		}
 	pthread_mutex_unlock(&e->lock);
 }
 
-void events_end_user(struct events *e, const char *username, const char *except_jti)
+void events_end_session(struct events *e, const char *jti)
 {
-	pthread_mutex_lock(&e->lock);
-	for (struct subscriber *s = e->subscribers; s; s = s->next)
-		if (strcmp(s->username, username) == 0 && (!except_jti || strcmp(s->jti, except_jti) != 0))
-			end(s);
-	pthread_mutex_unlock(&e->lock);
+	end(e, jti, NULL, NULL);
+}
+
+void events_end_user(struct events *e, const char *username, const char *but_jti)
+{
+	end(e, NULL, username, but_jti);
 }
 
 uint64_t events_resume(const char **reason, const char *last_id, const char *boot, uint64_t oldest, uint64_t next)
 {
 	size_t len = strlen(boot);
-	char *end;
+	char *rest;
 	*reason = NULL;
 	if (!last_id || !last_id[0])
 		return next;
@@ -242,163 +229,13 @@ uint64_t events_resume(const char **reason, const char *last_id, const char *boo
 		return next;
 	const char *digits = last_id + len + 1;
 	errno = 0;
-	unsigned long long last = strtoull(digits, &end, 10);
+	unsigned long long last = strtoull(digits, &rest, 10);
 	*reason = "lost";
-	if (errno || end == digits || *end || digits[0] < '0' || digits[0] > '9' || last >= next || last + 1 < oldest)
+	if (errno || rest == digits || *rest || digits[0] < '0' || digits[0] > '9' || last >= next)
+		return next;
+	*reason = "slow";
+	if (last + 1 < oldest)
 		return next;
 	*reason = NULL;
 	return last + 1;
-}
-
-/* ------------------------------------------------------------------ a stream; on the event thread, under the lock */
-
-static void greet(struct events *e, struct subscriber *s, const char *reason)
-{
-	char data[128] = "";
-	if (reason)
-		reset_data(e, data, sizeof data, reason);
-	/* The id makes the client go on from here when it reconnects. */
-	int len = reason ? snprintf(s->greeting, GREETING, "id: %s-%" PRIu64 "\nevent: reset\ndata: %s\n\n", e->boot, e->next - 1, data)
-			 : snprintf(s->greeting, GREETING, ": tandem\n\n");
-	s->greeting_len = (size_t)len;
-	s->greeting_sent = 0;
-}
-
-static size_t copy(char *to, size_t room, const char *text, size_t len, size_t *sent)
-{
-	size_t n = len - *sent < room ? len - *sent : room;
-	memcpy(to, text + *sent, n);
-	*sent += n;
-	return n;
-}
-
-/* The next event, referenced; NULL = none, or the last words are to be said first. */
-static struct event *next_event(struct events *e, struct subscriber *s)
-{
-	if (s->wanted >= e->next || s->ended)
-		return NULL;
-	if (s->wanted < oldest_held(e)) {
-		log_info("events: a client fell %" PRIu64 " events behind and is dropped", e->next - s->wanted);
-		s->ended = true;
-		greet(e, s, "slow");
-		return NULL;
-	}
-	struct event *event = e->held[s->wanted++ % EVENTS_HELD];
-	event->refs++;
-	return event;
-}
-
-static size_t fill(struct events *e, struct subscriber *s, char *to, size_t room)
-{
-	size_t n = 0;
-	while (n < room) {
-		if (!s->current && s->greeting_sent < s->greeting_len) {
-			n += copy(to + n, room - n, s->greeting, s->greeting_len, &s->greeting_sent);
-			continue;
-		}
-		if (!s->current) {
-			s->offset = 0;
-			s->current = next_event(e, s);
-			if (!s->current && s->greeting_sent == s->greeting_len)
-				break;
-			continue;
-		}
-		n += copy(to + n, room - n, s->current->text, s->current->len, &s->offset);
-		if (s->offset == s->current->len) {
-			drop(s->current);
-			s->current = NULL;
-		}
-	}
-	return n;
-}
-
-static ssize_t read_events(void *arg, uint64_t position, char *to, size_t room)
-{
-	struct subscriber *s = arg;
-	struct events *e = s->events;
-	ssize_t n = MHD_CONTENT_READER_END_OF_STREAM;
-	(void)position;
-	pthread_mutex_lock(&e->lock);
-	if (!e->closing)
-		n = (ssize_t)fill(e, s, to, room);
-	if (n == 0 && s->ended) {
-		n = MHD_CONTENT_READER_END_OF_STREAM;
-	} else if (n == 0 && s->beat && room >= 3) {
-		memcpy(to, ":\n\n", 3);
-		n = 3;
-	} else if (n == 0) {
-		s->sleeping = true;
-		MHD_suspend_connection(s->connection);
-	}
-	s->beat = false;
-	if (n > 0)
-		s->sent_ms = time_monotonic_ms();
-	pthread_mutex_unlock(&e->lock);
-	return n;
-}
-
-static void unsubscribe(void *arg)
-{
-	struct subscriber *s = arg;
-	struct events *e = s->events;
-	pthread_mutex_lock(&e->lock);
-	drop(s->current);
-	*s->link = s->next;
-	if (s->next)
-		s->next->link = s->link;
-	e->count--;
-	atomic_store_explicit(&e->left_ms, time_monotonic_ms(), memory_order_relaxed);
-	atomic_fetch_sub_explicit(&e->listeners, 1, memory_order_relaxed);
-	pthread_mutex_unlock(&e->lock);
-	free(s);
-}
-
-static struct subscriber *subscribe(struct events *e, struct request *r)
-{
-	const char *reason;
-	struct subscriber *s = calloc(1, sizeof *s);
-	if (!s)
-		return NULL;
-	s->events = e;
-	s->connection = r->connection;
-	s->fd = MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-	s->expires_at = r->identity.expires_at;
-	snprintf(s->jti, sizeof s->jti, "%s", r->identity.jti);
-	snprintf(s->username, sizeof s->username, "%s", r->identity.username);
-	s->sent_ms = time_monotonic_ms();
-	pthread_mutex_lock(&e->lock);
-	s->wanted = events_resume(&reason, r->head.last_event_id.value, e->boot, oldest_held(e), e->next);
-	greet(e, s, reason);
-	s->next = e->subscribers;
-	s->link = &e->subscribers;
-	if (s->next)
-		s->next->link = &s->next;
-	e->subscribers = s;
-	e->count++;
-	atomic_store_explicit(&e->gap, false, memory_order_relaxed);
-	atomic_fetch_add_explicit(&e->listeners, 1, memory_order_relaxed);
-	pthread_mutex_unlock(&e->lock);
-	return s;
-}
-
-void events_stream(struct request *r)
-{
-	struct events *e = r->daemon->events;
-	if (e->count >= EVENTS_CLIENTS) {	/* only this thread changes it */
-		answer_problem(r, 503, "too_many_event_clients", NULL, "%u clients listen already", EVENTS_CLIENTS);
-		answer_header(r, "Retry-After", "2");
-		return;
-	}
-	struct subscriber *s = subscribe(e, r);
-	if (!s)
-		return;
-	r->status = 200;
-	r->response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 4096, read_events, s, unsubscribe);
-	if (!r->response) {
-		unsubscribe(s);
-		return;
-	}
-	answer_header(r, "Content-Type", "text/event-stream");
-	answer_header(r, "Cache-Control", "no-store");
-	answer_header(r, "X-Accel-Buffering", "no");	/* reverse proxies must not collect events */
 }

@@ -28,7 +28,10 @@ void events_publish_reset(struct events *e, const char *reason);
 void events_set_revision(struct events *e, uint64_t revision);	/* what `reset` tells */
 void events_tick(struct events *e);				/* once a second: heartbeats, sessions that ended */
 void events_end_session(struct events *e, const char *jti);
-void events_end_user(struct events *e, const char *username, const char *except_jti);	/* every session; NULL = no exception */
+void events_end_user(struct events *e, const char *username, const char *but_jti);	/* but that session, unless NULL */
+
+struct events_figures { uint64_t published; unsigned clients; uint64_t slow; };	/* slow: dropped because they fell behind */
+void events_look(struct events *e, struct events_figures *figures);	/* any thread */
 
 uint64_t events_next(struct events *e);		/* number of the next event; for tests */
 

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -29,6 +30,7 @@ struct intake {
 	bool placed;			/* `place` is the database's */
 	struct cdr_place place;		/* up to here all is durable */
 	int64_t forget_at_ms;
+	_Atomic uint64_t backlog_files, backlog_bytes, taken, missing;
 	int spool_trouble, store_trouble;	/* that the log has told of; 0 = none */
 };
 
@@ -114,6 +116,8 @@ static int commit(struct intake *in, struct batch *b)
 	}
 	bool new_file = strcmp(b->place.file, in->place.file) != 0;
 	in->place = b->place;
+	atomic_fetch_add_explicit(&in->taken, b->taken, memory_order_relaxed);
+	atomic_fetch_add_explicit(&in->missing, b->loss.records, memory_order_relaxed);
 	tell_batch(b);
 	if (new_file)
 		cdr_reader_drop(in->reader, &in->place);
@@ -183,6 +187,26 @@ static bool forget(struct intake *in)
 	return count == BATCH;
 }
 
+static void measure(struct intake *in)
+{
+	uint64_t files = 0, bytes = 0;
+
+	if (in->reader && cdr_reader_backlog(in->reader, &in->place, &files, &bytes) != 0)
+		return;
+	atomic_store_explicit(&in->backlog_files, files, memory_order_relaxed);
+	atomic_store_explicit(&in->backlog_bytes, bytes, memory_order_relaxed);
+}
+
+void intake_look(struct intake *in, struct intake_figures *figures)
+{
+	*figures = (struct intake_figures){
+		.files = atomic_load_explicit(&in->backlog_files, memory_order_relaxed),
+		.bytes = atomic_load_explicit(&in->backlog_bytes, memory_order_relaxed),
+		.taken = atomic_load_explicit(&in->taken, memory_order_relaxed),
+		.missing = atomic_load_explicit(&in->missing, memory_order_relaxed),
+	};
+}
+
 static void *take_in(void *arg)
 {
 	struct intake *in = arg;
@@ -192,6 +216,8 @@ static void *take_in(void *arg)
 	pthread_setname_np(pthread_self(), "intake");
 	while (poll(&bell, 1, more ? 0 : LOOK_MS) == 0 || !bell.revents) {
 		more = look(in) == 0;
+		measure(in);
+			measure(in);
 		more = forget(in) || more;
 	}
 	return NULL;

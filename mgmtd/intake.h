@@ -9,10 +9,16 @@
 
 #include "mgmtd/store_cdr.h"
 
+#include <stdint.h>
+
 struct intake;
 
 /* spool: the directory, which the switch makes; keep_days: how long records stay in the database, 0 = for ever. */
 int intake_start(struct intake **in, struct store_cdrs *store, const char *spool, unsigned keep_days);
 void intake_stop(struct intake *in);
+
+/* Any thread.  What waits in the spool as of a second ago, and what became of the rest since mgmtd started. */
+struct intake_figures { uint64_t files, bytes, taken, missing; };
+void intake_look(struct intake *in, struct intake_figures *figures);
 
 #endif

@@ -1,4 +1,5 @@
 /* mgmtd: puts the parts together, serves until it is told to stop, takes them apart. */
+#include "mgmtd/access_log.h"
 #include "mgmtd/account.h"
 #include "mgmtd/audit.h"
 #include "mgmtd/daemon.h"
@@ -9,6 +10,7 @@
 #include "mgmtd/refusal.h"
 #include "mgmtd/resource.h"
 #include "mgmtd/server.h"
+#include "mgmtd/tally.h"
 #include "mgmtd/throttle.h"
 #include "mgmtd/tls.h"
 #include "mgmtd/token.h"
@@ -125,9 +127,13 @@ static int start_parts(struct daemon *d, int fd, struct shm_why *why)
 {
 	struct writer_hooks hooks;
 	int e;
+	if ((e = tally_open(&d->tally)) ||
+	    (e = d->options.access_log ? access_log_open(&d->access_log, d->options.access_log, why) : 0))
+		return fail("mgmtd", e, why);
 	if ((e = description_make()) || (e = events_open(&d->events)) || (e = watch_open(&d->watch, d->options.run, d->events, why)))
 		return fail("mgmtd", e, why);
 	watch_hooks(d->watch, &hooks);
+	hooks.tally = d->tally;
 	if ((e = writer_open(&d->writer, d->options.state, d->options.run, &hooks, why)))
 		return fail("mgmtd", e, why);
 	d->model = writer_model(d->writer);
@@ -172,12 +178,16 @@ static void stop_parts(struct daemon *d)
 	tokens_close(d->tokens);
 	tls_close(d->tls);
 	events_free(d->events);
+	access_log_close(d->access_log);
+	tally_close(d->tally);
 	description_free();
 }
 
 static void reload(struct daemon *d)
 {
 	struct shm_why why = { "" };
+	if (d->access_log)
+		access_log_reopen(d->access_log);
 	if (!d->tls)
 		log_info("mgmtd: SIGHUP; there is no certificate to be read again");
 	else if (tls_reload(d->tls, &why) == 0)

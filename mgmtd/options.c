@@ -13,7 +13,8 @@
 #define DEFAULT_LISTEN "127.0.0.1:8080"
 #define KEEP_DAYS_MAX 10000
 
-enum { OPT_STATE = 1, OPT_RUN, OPT_LISTEN, OPT_PASSWORD, OPT_CDR_SPOOL, OPT_CDR_KEEP, OPT_USER, OPT_LEVEL, OPT_IF_MATCH, OPT_INSECURE, OPT_TLS_CERT, OPT_TLS_KEY, OPT_VERIFY_AUDIT, OPT_AUDIT_HEAD, OPT_HELP, OPT_VERSION };
+enum { OPT_STATE = 1, OPT_RUN, OPT_LISTEN, OPT_PASSWORD, OPT_CDR_SPOOL, OPT_CDR_KEEP, OPT_USER, OPT_LEVEL, OPT_IF_MATCH, OPT_INSECURE, OPT_TLS_CERT, OPT_TLS_KEY, OPT_VERIFY_AUDIT, OPT_AUDIT_HEAD,
+       OPT_ACCESS_LOG, OPT_METRICS_OPEN, OPT_HELP, OPT_VERSION };
 
 static const struct option table[] = {
 	{ "state",               required_argument, NULL, OPT_STATE },
@@ -30,6 +31,8 @@ static const struct option table[] = {
 	{ "tls-key",             required_argument, NULL, OPT_TLS_KEY },
 	{ "verify-audit",        required_argument, NULL, OPT_VERIFY_AUDIT },
 	{ "audit-head",          required_argument, NULL, OPT_AUDIT_HEAD },
+	{ "access-log",          required_argument, NULL, OPT_ACCESS_LOG },
+	{ "metrics-open-on-loopback", no_argument,  NULL, OPT_METRICS_OPEN },
 	{ "help",                no_argument,       NULL, OPT_HELP },
 	{ "version",             no_argument,       NULL, OPT_VERSION },
 	{ 0 },
@@ -54,6 +57,10 @@ static const char help[] =
 	"                              takes those that mgmtd, while it was away, has not taken into DIR/cdr.db\n"
 	"  --cdr-keep-days N           delete call records from the database N days after the call's end (1 to 10000);\n"
 	"                              default 0 = never\n"
+	"  --access-log FILE           one JSON line for each request into FILE, or with - to stderr; default none, since panels\n"
+	"                              and scrapers ask every few seconds.  FILE may be a FIFO that somebody reads; what cannot be\n"
+	"                              written in time is dropped and counted, and no request waits for it\n"
+	"  --metrics-open-on-loopback  /metrics needs no token from 127.0.0.0/8 and ::1; not behind a proxy on this machine\n"
 	"  --user NAME                 become this user once the address is bound\n"
 	"  --log-level LEVEL           error, warning, info (default) or debug\n"
 	"  --verify-audit FILE         instead of serving: verify the history in a database file (tandem.db), which is only read,\n"
@@ -216,6 +223,12 @@ static int take_option(struct options *options, struct words *words, int option,
 		return take_text(&options->tls_certificate);
 	case OPT_TLS_KEY:
 		return take_text(&options->tls_key);
+	case OPT_ACCESS_LOG:
+		options->access_log = optarg;
+		return 0;
+	case OPT_METRICS_OPEN:
+		options->metrics_open_on_loopback = true;
+		return 0;
 	case OPT_INSECURE:
 		words->insecure = true;
 		return 0;

@@ -16,6 +16,8 @@ struct options {
 	bool require_if_match;
 	const char *tls_certificate, *tls_key;	/* files, or both NULL: plain HTTP */
 	const char *verify_audit, *audit_head;	/* a database file to verify instead of serving, and a head of it; or NULL */
+	const char *access_log;			/* a file, "-" = stderr, NULL = none */
+	bool metrics_open_on_loopback;
 	struct sockaddr_storage listen;
 	socklen_t listen_len;
 };

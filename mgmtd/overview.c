@@ -1,9 +1,12 @@
 #include "mgmtd/overview.h"
 
 #include "mgmtd/answer.h"
+#include "mgmtd/intake.h"
 #include "mgmtd/model.h"
+#include "mgmtd/render.h"
 #include "mgmtd/watch.h"
 #include "mgmtd/writer.h"
+#include "shm/status_counter.h"
 
 #include <inttypes.h>
 
@@ -29,6 +32,25 @@ static void render_calls(struct buffer *b, const struct daemon *daemon)
 		buffer_text(b, ",\"calls\":{\"active\":null,\"per_second\":null}");
 }
 
+static void read_counters(struct status_reader *reader, void *counts)
+{
+	status_counters(reader, counts);
+}
+
+static void render_cdrs(struct buffer *b, const struct daemon *daemon)
+{
+	struct core *core = watch_core(daemon->watch);
+	uint64_t counts[COUNT_COUNT];
+	struct intake_figures f;
+	intake_look(daemon->intake, &f);
+	buffer_format(b, ",\"cdrs\":{\"spool_files\":%" PRIu64 ",\"spool_bytes\":%" PRIu64, f.files, f.bytes);
+	if (core_state(core) == CORE_UP && core_with_status(core, read_counters, counts))
+		render_number(b, "lost", (int64_t)counts[COUNT_CDRS_LOST], 0);
+	else
+		render_null(b, "lost");
+	buffer_text(b, "}");
+}
+
 void overview_status(struct request *r)
 {
 	const struct daemon *daemon = r->daemon;
@@ -42,6 +64,7 @@ void overview_status(struct request *r)
 	core_render(watch_core(daemon->watch), &b, watch_applied_revision(daemon->watch));
 	render_registrations(&b, daemon);
 	render_calls(&b, daemon);
+	render_cdrs(&b, daemon);
 	buffer_format(&b, ",\"segment\":{\"pages_used\":%" PRIu32 ",\"pages_total\":%" PRIu32 "}}", state.pages_used,
 	              state.pages_total);
 	answer_buffer(r, 200, "application/json", &b);

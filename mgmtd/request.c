@@ -74,6 +74,13 @@ static bool refuse_path(struct request *r)
 	}
 }
 
+/* Our own option says that whoever can reach loopback may look. */
+static bool opens_on_loopback(const struct request *r)
+{
+	return (r->route->flags & ROUTE_METRICS) && r->daemon->options.metrics_open_on_loopback &&
+	       (strncmp(r->address, "127.", 4) == 0 || strcmp(r->address, "::1") == 0);
+}
+
 /* Authorization goes before the cookie, which a browser sends unasked. */
 static const char *find_token(const struct request *r, bool *by_cookie)
 {
@@ -104,7 +111,7 @@ static bool refuse_token(struct request *r)
 
 static bool refuse_identity(struct request *r)
 {
-	if (r->route->role == ROLE_PUBLIC)
+	if (r->route->role == ROLE_PUBLIC || opens_on_loopback(r))
 		return false;
 	if (refuse_token(r))
 		return true;
@@ -193,6 +200,9 @@ void request_begin(struct request *r, struct MHD_Connection *connection, const c
 	r->body = (struct buffer){ 0 };
 	r->body_limit = r->body_seen = 0;
 	r->status = 0;
+	r->sent = 0;
+	r->begun_us = time_monotonic_us();
+	r->identity = (struct identity){ 0 };	/* the connection's last request may have had another */
 	r->suspended = r->hurried = r->lent = false;
 	r->continuation = NULL;
 	r->error = 0;

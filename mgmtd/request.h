@@ -39,6 +39,8 @@ struct request {
 	struct MHD_Response *response;
 	bool lent;			/* the response is kept by another, for further answers */
 	unsigned status;
+	uint64_t sent;			/* bytes of the answer's body, so far */
+	int64_t begun_us;		/* CLOCK_MONOTONIC: its head was there */
 	bool hurried;			/* answer before the body is there; the connection then ends */
 
 	/* waiting */

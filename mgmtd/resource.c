@@ -49,6 +49,7 @@ static struct ready {
 	char name[SCHEMA_NAME_MAX + 1];
 	uint64_t incarnation, revision;
 	struct MHD_Response *response;
+	size_t len;
 } ready[READY];
 
 static struct ready *ready_place(const struct object *object)
@@ -77,7 +78,7 @@ static void make_ready(struct request *r, struct model *model, const struct obje
 	if (place->response)
 		MHD_destroy_response(place->response);
 	*place = (struct ready){ .kind = object->kind->id, .incarnation = object->incarnation, .revision = object->revision,
-	                         .response = r->response };
+	                         .response = r->response, .len = (size_t)r->sent };
 	memcpy(place->name, object->name, sizeof place->name);
 	r->lent = true;
 }
@@ -89,7 +90,7 @@ static void answer_object(struct request *r, struct model *model, const struct o
 		answer_rendered(r, model, object);
 	else if (place->response && place->revision == object->revision && place->incarnation == object->incarnation &&
 	    place->kind == object->kind->id && strcmp(place->name, object->name) == 0)
-		answer_lent(r, 200, place->response);
+		answer_lent(r, 200, place->response, place->len);
 	else
 		make_ready(r, model, object, place);
 }

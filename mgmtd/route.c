@@ -9,6 +9,7 @@
 #include "mgmtd/events.h"
 #include "mgmtd/gateway.h"
 #include "mgmtd/history.h"
+#include "mgmtd/metrics.h"
 #include "mgmtd/overview.h"
 #include "mgmtd/preview.h"
 #include "mgmtd/query.h"
@@ -144,8 +145,8 @@ const struct route routes[] = {
 	  NULL, "CdrPage", 200 },
 	{ "GET",    API "/trace",                           ROLE_VIEWER,   NULL,         BODY_NONE,  0,                 TRACED,    trace_list,
 	  "listTrace", "The last SIP messages; with Accept: text/plain for people to read, application/vnd.tcpdump.pcap for Wireshark.", NULL, "TracePage", 200 },
-	{ "GET",    API "/events",                          ROLE_VIEWER,   NULL,         BODY_NONE,  ROUTE_STREAM,      0,         events_stream,
-	  "streamEvents", "Server-Sent Events: registration, gateway, call, revision, switchcore, reset.", NULL, NULL, 200 },
+	{ "GET",    API "/events",                          ROLE_VIEWER,   NULL,         BODY_NONE,  ROUTE_STREAM,      QUERY_BIT(Q_TYPES), events_stream,
+	  "streamEvents", "Server-Sent Events: registration, gateway, call, revision, switchcore, reset; Last-Event-ID goes on where a stream broke.", NULL, NULL, 200 },
 	{ "GET",    API "/schema",                          ROLE_VIEWER,   NULL,         BODY_NONE,  0,                 0,         description_schema,
 	  "getSchema", "Every kind of object and every field, as data.", NULL, "Schema", 200 },
 	{ "GET",    API "/openapi.json",                    ROLE_VIEWER,   NULL,         BODY_NONE,  0,                 0,         description_openapi,
@@ -189,6 +190,8 @@ const struct route routes[] = {
 	  "getHealth", "Is mgmtd alive?", NULL, "Word", 200 },
 	{ "GET",    "/readyz",                              ROLE_PUBLIC,   NULL,         BODY_NONE,  0,                 0,         overview_ready,
 	  "getReady", "Is the configuration published? 503 until it is.", NULL, "Word", 200 },
+	{ "GET",    "/metrics",                             ROLE_VIEWER,   NULL,         BODY_NONE,  ROUTE_METRICS,     0,         metrics_get,
+	  "getMetrics", "Counters and gauges for Prometheus, as text (exposition format 0.0.4).", NULL, NULL, 200 },
 };
 const size_t route_count = sizeof routes / sizeof routes[0];
 

@@ -22,6 +22,7 @@ enum route_flag {
 	ROUTE_CONDITIONAL = 8,		/* wants If-Match under --require-if-match */
 	ROUTE_TAGGED = 256,		/* its answer has an ETag, and is 304 for If-None-Match */
 	ROUTE_COMMANDS = 512,		/* asks the running switch: 503 switchcore_down, 504 */
+	ROUTE_METRICS = 1024,		/* needs no token from loopback under --metrics-open-on-loopback */
 };
 
 struct route {

@@ -1,10 +1,13 @@
 #include "mgmtd/server.h"
 
+#include "mgmtd/access_line.h"
+#include "mgmtd/access_log.h"
 #include "mgmtd/answer.h"
 #include "mgmtd/client.h"
 #include "mgmtd/linger.h"
 #include "mgmtd/log.h"
 #include "mgmtd/tls.h"
+#include "mgmtd/tally.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -68,16 +71,28 @@ static void connection_changed(void *arg, struct MHD_Connection *connection, voi
 	}
 }
 
+static void log_request(struct request *r, bool complete)
+{
+	struct access_log *log = r->daemon->access_log;
+	struct buffer line = { 0 };
+	if (!log)
+		return;
+	access_line_render(&line, r, complete, time_monotonic_us());
+	if (!line.failed)
+		access_log_write(log, line.text, line.len);
+	buffer_free(&line);
+}
+
 static void request_completed(void *arg, struct MHD_Connection *connection, void **context,
                               enum MHD_RequestTerminationCode code)
 {
 	struct server *s = arg;
 	struct client *client = *context;
 	(void)connection;
-	(void)code;
 	if (!client)
 		return;
 	*context = NULL;
+	log_request(&client->request, code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
 	request_end(&client->request);
 	client_idles(client);
 	atomic_fetch_sub_explicit(&s->active, 1, memory_order_release);
@@ -87,6 +102,7 @@ static enum MHD_Result send_answer(struct request *r)
 {
 	if (r->id[0] && !r->lent)
 		answer_header(r, "X-Request-Id", r->id);
+	tally_answer(r->daemon->tally, r->route, r->status, (uint64_t)(time_monotonic_us() - r->begun_us));
 	enum MHD_Result done = MHD_queue_response(r->connection, r->status, r->response);
 	if (!r->lent)
 		MHD_destroy_response(r->response);

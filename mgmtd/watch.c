@@ -15,7 +15,7 @@
 #define TICK_MS 1000
 #define PUBLISHED_HELD 4096
 
-struct published { uint64_t generation, revision; };
+struct published { uint64_t generation, revision; int64_t at_us; };
 
 struct watch {
 	struct core *core;
@@ -68,7 +68,7 @@ static void published_hook(void *arg, uint64_t generation, uint64_t revision)
 {
 	struct watch *w = arg;
 	pthread_mutex_lock(&w->lock);
-	w->published[w->published_count++ % PUBLISHED_HELD] = (struct published){ generation, revision };
+	w->published[w->published_count++ % PUBLISHED_HELD] = (struct published){ generation, revision, time_monotonic_us() };
 	pthread_mutex_unlock(&w->lock);
 	atomic_store(&w->newest, generation);
 }
@@ -129,6 +129,18 @@ uint64_t watch_applied_revision(struct watch *w)
 	}
 	pthread_mutex_unlock(&w->lock);
 	return revision;
+}
+
+uint64_t watch_applied_lag(struct watch *w)
+{
+	uint64_t applied = core_applied_generation(w->core);
+	int64_t oldest = 0, now = time_monotonic_us();
+	pthread_mutex_lock(&w->lock);
+	for (size_t i = 0; i < PUBLISHED_HELD; i++)
+		if (w->published[i].generation > applied && (!oldest || w->published[i].at_us < oldest))
+			oldest = w->published[i].at_us;
+	pthread_mutex_unlock(&w->lock);
+	return oldest ? (uint64_t)(now - oldest) : 0;
 }
 
 /* ------------------------------------------------------------------ what the switch tells */

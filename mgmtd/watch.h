@@ -21,6 +21,7 @@ struct core *watch_core(struct watch *w);
 struct census *watch_census(struct watch *w);
 struct waiters *watch_waiters(struct watch *w);
 
+uint64_t watch_applied_lag(struct watch *w);	/* µs since what the switch has not acted on yet was published; 0 = it has on all */
 uint64_t watch_applied_revision(struct watch *w);				/* or CORE_REVISION_UNKNOWN */
 
 #endif

@@ -1,11 +1,13 @@
 #include "mgmtd/writer.h"
 
+#include "mgmtd/buffer.h"
 #include "mgmtd/deadline.h"
 #include "mgmtd/document.h"
 #include "mgmtd/log.h"
 #include "mgmtd/problem.h"
 #include "mgmtd/segment.h"
 #include "mgmtd/stage.h"
+#include "mgmtd/tally.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -257,6 +259,7 @@ int writer_submit(struct writer *w, struct change *change)
 {
 	int error = 0;
 
+	change->queued_us = time_monotonic_us();
 	pthread_mutex_lock(&w->mutex);
 	if (w->closing) {
 		error = ECANCELED;
@@ -365,6 +368,7 @@ static void carry_out(struct writer *w, struct batch batch)
 		if (change->taken)
 			atomic_store(&w->store_available, true);
 		stage_answer(w->stage, change, error);
+		tally_change(w->hooks.tally, change, error, (uint64_t)(time_monotonic_us() - change->queued_us));
 		change->done(change);
 	}
 	if (config_writer_generation(w->segment) != before && w->hooks.answered)

@@ -23,6 +23,7 @@ struct writer_hooks {
 	bool (*listeners)(void *arg, char *names, size_t size);
 	/* True: answer dry runs of a delete or disable with a warning that the switch is down and the binding stays. */
 	bool (*switch_up)(void *arg);
+	struct tally *tally;	/* counts the changes; or NULL */
 };
 
 /* Opens database and segment, loads the model, republishes if the segment is behind, starts the thread.

@@ -47,7 +47,10 @@ struct cdr_writer;
 /* Begins a file of its own in `dir` (made with mode 0700 when it is missing).  EBUSY: another process writes there. */
 int cdr_writer_open(struct cdr_writer **w, const char *dir, struct shm_why *why);
 void cdr_writer_close(struct cdr_writer *w);
-/* Appends; NULL texts count as "".  Errors: ENOSPC and others of write(2): that record is lost, the next one may not be;
+/* The spool may hold so many bytes, 0 = as many as the disk; CDR_SPOOL_LEAST at least, since files go as a whole. */
+#define CDR_SPOOL_LEAST (4 * (uint64_t)CDR_FILE_BYTES)
+void cdr_writer_limit(struct cdr_writer *w, uint64_t bytes);
+/* Appends; NULL texts count as "".  Errors: ENOBUFS the spool holds what it may: the oldest stay.  ENOSPC and others of write(2): that record is lost, the next one may not be;
  * what was written of it is cut off again, or detected as torn.  A file that was deleted by hand is begun anew. */
 int cdr_write(struct cdr_writer *w, const struct cdr *cdr);
 
@@ -68,6 +71,8 @@ void cdr_reader_close(struct cdr_reader *r);
  * 0: *place moved behind it.  EAGAIN: none now.  EBADMSG: something was lost: *loss says what, *place moved, call again.
  * ENOENT: the directory is gone: open another reader.  Others: of read(2). */
 int cdr_next(struct cdr_reader *r, struct cdr_place *place, struct cdr *cdr, struct cdr_loss *loss);
+/* What lies behind the place: files with something in them, and bytes.  Errors: of the directory. */
+int cdr_reader_backlog(struct cdr_reader *r, const struct cdr_place *place, uint64_t *files, uint64_t *bytes);
 /* Removes files that lie whole before the place, if its file is there, and that no writer appends to any more. */
 void cdr_reader_drop(struct cdr_reader *r, const struct cdr_place *place);
 

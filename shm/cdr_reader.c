@@ -270,6 +270,38 @@ int cdr_next(struct cdr_reader *r, struct cdr_place *place, struct cdr *cdr, str
 	return error == EAGAIN && dir_is_gone(r) ? ENOENT : error;
 }
 
+/* ------------------------------------------------------------------ how much is there */
+
+struct backlog { int dirfd; const struct cdr_place *place; uint64_t files, bytes; };
+
+static void add_file(void *arg, const char *name, uint64_t time)
+{
+	struct backlog *b = arg;
+	struct stat st;
+	uint64_t size;
+
+	(void)time;
+	if (strcmp(name, b->place->file) < 0 || fstatat(b->dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode))
+		return;
+	size = (uint64_t)st.st_size;
+	if (strcmp(name, b->place->file) == 0)
+		size = size > b->place->offset ? size - b->place->offset : 0;
+	b->files += size > 0;
+	b->bytes += size;
+}
+
+int cdr_reader_backlog(struct cdr_reader *r, const struct cdr_place *place, uint64_t *files, uint64_t *bytes)
+{
+	struct backlog b = { .dirfd = r->dirfd, .place = place };
+	int error = cdr_spool_each(r->dirfd, add_file, &b);
+
+	if (!error) {
+		*files = b.files;
+		*bytes = b.bytes;
+	}
+	return error;
+}
+
 /* ------------------------------------------------------------------ clearing away */
 
 struct drop { int dirfd; const char *before; };

@@ -14,12 +14,16 @@
 #include <unistd.h>
 
 #define UNNAMED "new"	/* a file before it is locked and gets its name */
+#define MEASURE_MS 1000
 
 struct cdr_writer {
 	char *dir;
 	int dirfd;		/* holds the flock that keeps a second writer out */
 	int fd;			/* of the file that is appended to, -1 = none */
 	uint64_t sequence;	/* of the next record */
+	uint64_t limit;		/* bytes, 0 = none */
+	uint64_t used;		/* of the spool, at most: the reader removes files without a word */
+	int64_t measured_ms;
 	uint8_t bytes[CDR_BYTES_MAX];
 };
 
@@ -124,6 +128,43 @@ void cdr_writer_close(struct cdr_writer *w)
 	free(w);
 }
 
+struct measure { int dirfd; uint64_t bytes; };
+
+static void add_size(void *arg, const char *name, uint64_t time)
+{
+	struct measure *m = arg;
+	struct stat st;
+
+	(void)time;
+	if (fstatat(m->dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
+		m->bytes += (uint64_t)st.st_size;
+}
+
+static void measure(struct cdr_writer *w)
+{
+	struct measure m = { .dirfd = w->dirfd };
+
+	w->measured_ms = shm_monotonic_ms();
+	if (cdr_spool_each(w->dirfd, add_size, &m) == 0)
+		w->used = m.bytes;
+}
+
+void cdr_writer_limit(struct cdr_writer *w, uint64_t bytes)
+{
+	w->limit = bytes;
+	measure(w);
+}
+
+/* Looks at the directory once a second at most, and only when it seems full. */
+static bool is_full(struct cdr_writer *w, size_t length)
+{
+	if (!w->limit || w->used + length <= w->limit)
+		return false;
+	if (shm_monotonic_ms() - w->measured_ms >= MEASURE_MS)
+		measure(w);
+	return w->used + length > w->limit;
+}
+
 /* The file, or the directory with it, was deleted: what is appended there would be lost. */
 static int begin_again(struct cdr_writer *w)
 {
@@ -153,6 +194,7 @@ static int append(struct cdr_writer *w, size_t length, off_t end)
 int cdr_write(struct cdr_writer *w, const struct cdr *cdr)
 {
 	struct stat st;
+	size_t length;
 	int error;
 
 	if (fstat(w->fd, &st) != 0)
@@ -165,5 +207,10 @@ int cdr_write(struct cdr_writer *w, const struct cdr *cdr)
 		st.st_size = 0;
 	}
 	/* One that is lost leaves a gap in the numbers, by which the reader knows. */
-	return append(w, cdr_encode(w->bytes, cdr, w->sequence++), st.st_size);
+	length = cdr_encode(w->bytes, cdr, w->sequence++);
+	if (is_full(w, length))
+		return ENOBUFS;
+	error = append(w, length, st.st_size);
+	w->used += error ? 0 : length;
+	return error;
 }

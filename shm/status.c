@@ -8,6 +8,7 @@ const char *const status_state_words[STATE_COUNT] = { REGISTRATION_STATES(WORD) 
 const char *const status_reason_words[REASON_COUNT] = { REGISTRATION_REASONS(WORD) };
 const char *const status_attempt_words[ATTEMPT_COUNT] = { ATTEMPT_KINDS(WORD) };
 const char *const status_probe_words[PROBE_COUNT] = { PROBE_STATES(WORD) };
+const char *const status_failure_words[FAILURE_COUNT] = { CALL_FAILURES(WORD) };
 const char *const status_call_phase_words[CALL_PHASE_COUNT] = { CALL_PHASES(WORD) };
 
 struct member { const char *name; uint32_t offset, size; };
@@ -34,7 +35,7 @@ static const struct member members[] = {
 	OF_GATEWAY(probe_at), OF_GATEWAY(probe_since), OF_GATEWAY(held_until), OF_GATEWAY(calls), OF_GATEWAY(capacity),
 	OF_GATEWAY(max_cps), OF_GATEWAY(cps), OF_GATEWAY(calls_total), OF_GATEWAY(answered_total), OF_GATEWAY(calls_last_hour),
 	OF_GATEWAY(answered_last_hour), OF_GATEWAY(ended_last_hour), OF_GATEWAY(code_count), OF_GATEWAY(seconds_last_hour),
-	OF_GATEWAY(codes), OF_GATEWAY(why),
+	OF_GATEWAY(codes), OF_GATEWAY(failures), OF_GATEWAY(why),
 	OF_CALL(id), OF_CALL(setup_at), OF_CALL(ringing_at), OF_CALL(answered_at), OF_CALL(ended_at), OF_CALL(phase), OF_CALL(code),
 	OF_CALL(mapping_gateway), OF_CALL(routing_gateway), OF_CALL(registration), OF_CALL(caller_in), OF_CALL(callee_in),
 	OF_CALL(caller_out), OF_CALL(routed), OF_CALL(call_id_in), OF_CALL(call_id_out),
@@ -43,6 +44,12 @@ static const struct member members[] = {
 	OF_TRACE(sequence), OF_TRACE(at), OF_TRACE(length), OF_TRACE(direction), OF_TRACE(transport), OF_TRACE(reserved),
 	OF_TRACE(local), OF_TRACE(remote),
 };
+
+static const struct { const char *name; uint32_t words; } counters[] = {
+#define COUNTER(id, size) { #id, size },
+	STATUS_COUNTERS(COUNTER)
+};
+static const uint32_t rtt_bounds[] = STATUS_RTT_BOUNDS;
 
 static uint64_t fnv1a(uint64_t hash, const void *bytes, size_t len)
 {
@@ -60,6 +67,13 @@ static uint64_t layout_hash(void)
 		hash = fnv1a(hash, &members[i].offset, 2 * sizeof(uint32_t));
 	}
 	/* The meaning of the numbers in them. */
+	for (size_t i = 0; i < sizeof counters / sizeof counters[0]; i++) {
+		hash = fnv1a(hash, counters[i].name, strlen(counters[i].name) + 1);
+		hash = fnv1a(hash, &counters[i].words, sizeof counters[i].words);
+	}
+	hash = fnv1a(hash, rtt_bounds, sizeof rtt_bounds);
+	for (size_t i = 0; i < FAILURE_COUNT; i++)
+		hash = fnv1a(hash, status_failure_words[i], strlen(status_failure_words[i]) + 1);
 	for (size_t i = 0; i < PROBE_COUNT; i++)
 		hash = fnv1a(hash, status_probe_words[i], strlen(status_probe_words[i]) + 1);
 	for (size_t i = 0; i < CALL_PHASE_COUNT; i++)
@@ -80,4 +94,15 @@ void status_shape(struct shm_shape *shape)
 		.header_size = sizeof(struct status_header), .page_size = STATUS_PAGE, .layout_hash = layout_hash(),
 		.record_size = { sizeof(struct registration_status), sizeof(struct status_event), sizeof(struct trace_header) },
 	};
+}
+
+enum call_failure status_failure(unsigned code)
+{
+	static const enum call_failure classes[] = { FAILURE_3XX, FAILURE_4XX, FAILURE_5XX, FAILURE_6XX };
+	const char digits[] = { (char)('0' + code / 100 % 10), (char)('0' + code / 10 % 10), (char)('0' + code % 10), '\0' };
+
+	for (unsigned i = 0; i < FAILURE_COUNT; i++)
+		if (strcmp(status_failure_words[i], digits) == 0)
+			return (enum call_failure)i;
+	return classes[code < 300 ? 0 : code < 700 ? code / 100 - 3 : 3];
 }

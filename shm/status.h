@@ -87,6 +87,17 @@ extern const char *const status_probe_words[PROBE_COUNT];
 
 #define STATUS_CODES 8
 
+/* Final codes that are no success, each alone or with its neighbours: as finely as failures are counted. */
+#define CALL_FAILURES(F) \
+	F(3XX, "3xx") F(400, "400") F(401, "401") F(403, "403") F(404, "404") F(407, "407") F(408, "408") F(480, "480") F(484, "484") \
+	F(486, "486") F(487, "487") F(488, "488") F(4XX, "4xx") F(500, "500") F(502, "502") F(503, "503") F(504, "504") F(5XX, "5xx") \
+	F(603, "603") F(6XX, "6xx")
+#define FAILURE_CONSTANT(id, word) FAILURE_##id,
+enum call_failure { CALL_FAILURES(FAILURE_CONSTANT) FAILURE_COUNT };
+extern const char *const status_failure_words[FAILURE_COUNT];
+/* Of a final code of 300 and above: its own word, or that of its class. */
+enum call_failure status_failure(unsigned code);
+
 /* Of a routing gateway, and of a mapping gateway (whose probe is OFF and which is never held). */
 struct gateway_status {
 	uint64_t incarnation;
@@ -105,6 +116,7 @@ struct gateway_status {
 	uint32_t code_count;		/* valid entries of codes[], the newest first */
 	uint64_t seconds_last_hour;	/* talked, of those ended */
 	struct { uint64_t at; uint16_t code; uint16_t reserved[3]; } codes[STATUS_CODES];	/* final codes; 408 = time-out */
+	uint64_t failures[FAILURE_COUNT];	/* since the core started, by enum call_failure */
 	char why[192];			/* not routable: the reason in words; "" = routable */
 };
 

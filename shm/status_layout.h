@@ -7,6 +7,7 @@
  *     1408  oldest and newest traced message                   with each message
  *     1472  limit of each table                                when records are reserved
  *     1488  calls: active now, new ones in the last second     once a second
+ *     1496  counters, in the order of STATUS_COUNTERS          with what they count
  *     4096  chunk[table][8192]: page number of the 256 records  when records are reserved; 0 = none
  *   135168  event ring: 16,384 slots of 64 bytes
  *  1183744  trace index: position of message n at n % entries
@@ -28,6 +29,7 @@
 
 #include "shm/file.h"
 #include "shm/status.h"
+#include "shm/status_counter.h"
 #include "shm/words.h"
 
 #define STATUS_PAGE		4096u
@@ -63,7 +65,8 @@ struct status_header {
 	uint8_t reserved3[48];
 	_Atomic uint32_t limit[SHM_KINDS];	/* release after the chunks; pairs with the acquire in status_get() */
 	_Atomic uint32_t calls_active, calls_per_second;	/* relaxed: two numbers for people */
-	uint8_t reserved4[4096 - 1496];
+	_Atomic uint64_t counter[COUNT_COUNT];	/* relaxed: each stands for itself */
+	uint8_t reserved4[4096 - 1496 - 8 * COUNT_COUNT];
 	_Atomic uint32_t chunk[SHM_KINDS][STATUS_CHUNKS];
 	struct status_slot_event event[STATUS_EVENTS];
 };
@@ -72,6 +75,7 @@ _Static_assert(offsetof(struct status_header, event_newest) == 1344, "drawn abov
 _Static_assert(offsetof(struct status_header, trace_oldest) == 1408, "drawn above");
 _Static_assert(offsetof(struct status_header, limit) == 1472, "drawn above");
 _Static_assert(offsetof(struct status_header, calls_active) == 1488, "drawn above");
+_Static_assert(offsetof(struct status_header, counter) == 1496, "drawn above");
 _Static_assert(offsetof(struct status_header, chunk) == 4096, "drawn above");
 _Static_assert(offsetof(struct status_header, event) == 135168, "drawn above");
 _Static_assert(sizeof(struct status_header) == 1183744, "drawn above");

@@ -111,6 +111,12 @@ void status_info(struct status_reader *r, struct status_info *info)
 	memcpy(info->listeners, r->header->listeners, sizeof info->listeners - 1);
 }
 
+void status_counters(const struct status_reader *r, uint64_t counts[COUNT_COUNT])
+{
+	for (unsigned i = 0; i < COUNT_COUNT; i++)
+		counts[i] = atomic_load_explicit(&r->header->counter[i], memory_order_relaxed);
+}
+
 uint32_t status_limit(struct status_reader *r, unsigned table)
 {
 	uint32_t limit;

@@ -332,6 +332,26 @@ void status_calls(struct status_writer *w, uint32_t active, uint32_t per_second)
 	atomic_store_explicit(&w->header->calls_per_second, per_second, memory_order_relaxed);
 }
 
+void status_count(struct status_writer *w, unsigned counter, uint64_t by)
+{
+	_Atomic uint64_t *word = &w->header->counter[counter];
+
+	/* One writer: no other store can come between the load and the store. */
+	atomic_store_explicit(word, atomic_load_explicit(word, memory_order_relaxed) + by, memory_order_relaxed);
+}
+
+void status_count_rtt(struct status_writer *w, uint32_t rtt_us)
+{
+	static const uint32_t bounds[] = STATUS_RTT_BOUNDS;
+	unsigned bucket = 0;
+
+	_Static_assert(sizeof bounds / sizeof bounds[0] + 1 == STATUS_RTT_BUCKETS, "the last bucket has no bound");
+	while (bucket < STATUS_RTT_BUCKETS - 1 && rtt_us > bounds[bucket])
+		bucket++;
+	status_count(w, COUNT_RTT + bucket, 1);
+	status_count(w, COUNT_RTT_US, rtt_us);
+}
+
 void status_heartbeat(struct status_writer *w)
 {
 	atomic_store_explicit(&w->header->heartbeat_ms, shm_monotonic_ms(), memory_order_relaxed);

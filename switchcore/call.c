@@ -3,6 +3,8 @@
 #include "log.h"
 #include "loop.h"
 
+#include "shm/status_counter.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -85,8 +87,10 @@ static void write_record(struct call *call, enum hung_up_by by)
 	int error = cdr_write(calls->parts.cdr, &cdr);
 
 	if (error && !calls->cdr_said)
-		log_error("call %016" PRIx64 ": its record is lost: %s; said once until one is written again", call->id, strerror(error));
+		log_error("call %016" PRIx64 ": its record is lost: %s; said once until one is written again", call->id,
+		          error == ENOBUFS ? "the spool is full (--cdr-spool-bytes) and mgmtd takes nothing" : strerror(error));
 	calls->cdr_said = error != 0;
+	status_count(calls->parts.status, error ? COUNT_CDRS_LOST : COUNT_CDRS, 1);
 }
 
 /* ------------------------------------------------------------------ end */

@@ -5,6 +5,8 @@
 #include "chance.h"
 #include "loop.h"
 
+#include "shm/status_counter.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -330,6 +332,7 @@ static void connected(struct call *call, const struct sip_response *response)
 	gateway_answered(gateway_of_routing(a->gateway));
 	gateway_tried(gateway_of_mapping(call->mapping), response->code);
 	gateway_answered(gateway_of_mapping(call->mapping));
+	status_count(call->calls->parts.status, COUNT_CALLS_ANSWERED, 1);
 	call_reply(call, response->code, sip_message_phrase(response->message), call->answered->upstream_tag, response->message);
 	sip_client_release(a->client);
 	a->client = NULL;

@@ -5,6 +5,7 @@
 #include "loop.h"
 
 #include "shm/snapshot.h"
+#include "shm/status_counter.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -65,6 +66,7 @@ int calls_add(struct calls *calls, struct call *call)
 	calls->slots[call->slot] = call;
 	calls->active++;
 	calls->second_new++;
+	status_count(calls->parts.status, COUNT_CALLS, 1);
 	return 0;
 }
 
@@ -231,6 +233,7 @@ static bool overloaded(struct calls *calls)
 	bool too_much = calls->parts.overloaded && calls->parts.overloaded();
 
 	calls->shed += too_much;
+	status_count(calls->parts.status, COUNT_CALLS_SHED, too_much);
 	return too_much;
 }
 

@@ -286,6 +286,8 @@ void gateway_tried(struct gateway *gateway, unsigned code)
 
 	gateway->codes[place].at = gateways_wall(gateway->set);
 	gateway->codes[place].code = (uint16_t)code;
+	if (code >= 300)
+		gateway->failures[status_failure(code)]++;
 	gateway_touch(gateway);
 }
 

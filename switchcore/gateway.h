@@ -82,6 +82,7 @@ struct gateway {
 	} hour;
 	struct { uint64_t at; uint16_t code; } codes[STATUS_CODES];	/* a ring */
 	uint32_t code_count;			/* so far */
+	uint64_t failures[FAILURE_COUNT];	/* since the core started */
 };
 
 static inline struct gateway *gateway_of_mapping(struct mapping_gateway *m) { return (struct gateway *)(void *)m; }

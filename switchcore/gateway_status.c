@@ -84,6 +84,7 @@ static void fill(struct gateway_status *s, const struct gateway *gateway)
 	s->answered_last_hour = sum.answered;
 	s->ended_last_hour = sum.ended;
 	s->seconds_last_hour = sum.talked_ms / 1000;
+	memcpy(s->failures, gateway->failures, sizeof s->failures);
 	s->code_count = gateway->code_count < STATUS_CODES ? gateway->code_count : STATUS_CODES;
 	for (uint32_t i = 0; i < s->code_count; i++) {
 		uint32_t place = (gateway->code_count - 1 - i) % STATUS_CODES;

@@ -390,7 +390,10 @@ static int open_cdr(struct core *core)
 
 	snprintf(dir, sizeof dir, "%s/" CDR_SUBDIR, core->dir);
 	error = cdr_writer_open(&core->cdr, core->options.cdr_spool ? core->options.cdr_spool : dir, &why);
-	return error ? fail("%s", why.text[0] ? why.text : strerror(error)) : 0;
+	if (error)
+		return fail("%s", why.text[0] ? why.text : strerror(error));
+	cdr_writer_limit(core->cdr, core->options.cdr_spool_bytes);
+	return 0;
 }
 
 static void take_parameters(void *arg, const struct sip_parameters *parameters)

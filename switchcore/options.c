@@ -2,6 +2,8 @@
 
 #include "log.h"
 
+#include "shm/cdr.h"
+
 #include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
@@ -11,7 +13,7 @@
 
 enum {
 	OPT_RUN = 256, OPT_SIP, OPT_RATE, OPT_RATE_PER_SERVER, OPT_IN_FLIGHT, OPT_IN_FLIGHT_PER_SERVER, OPT_STOP_TIMEOUT,
-	OPT_TLS_CA, OPT_TLS_CERT, OPT_TLS_KEY, OPT_DNS_SERVER, OPT_HOSTS_FILE, OPT_CDR_SPOOL, OPT_TRACE_BYTES, OPT_LOG_LEVEL,
+	OPT_TLS_CA, OPT_TLS_CERT, OPT_TLS_KEY, OPT_DNS_SERVER, OPT_HOSTS_FILE, OPT_CDR_SPOOL, OPT_CDR_SPOOL_BYTES, OPT_TRACE_BYTES, OPT_LOG_LEVEL,
 	OPT_USER, OPT_HELP, OPT_VERSION
 };
 
@@ -29,6 +31,7 @@ static const struct option long_options[] = {
 	{ "dns-server", required_argument, NULL, OPT_DNS_SERVER },
 	{ "hosts-file", required_argument, NULL, OPT_HOSTS_FILE },
 	{ "cdr-spool", required_argument, NULL, OPT_CDR_SPOOL },
+	{ "cdr-spool-bytes", required_argument, NULL, OPT_CDR_SPOOL_BYTES },
 	{ "trace-bytes", required_argument, NULL, OPT_TRACE_BYTES },
 	{ "log-level", required_argument, NULL, OPT_LOG_LEVEL },
 	{ "user", required_argument, NULL, OPT_USER },
@@ -57,6 +60,8 @@ static const char help[] =
 	"  --cdr-spool DIR                 where call records wait for mgmtd, which must be told the same (default cdr in the\n"
 	"                                  run directory: in memory, so it outlasts restarts of both daemons, but what mgmtd\n"
 	"                                  has not taken yet is lost with the power; about 500 bytes a call)\n"
+	"  --cdr-spool-bytes N             most that may wait there (16777216 or more; default 0 = all there is room for); what does\n"
+	"                                  not fit any more is lost, counted and told, and the oldest are kept\n"
 	"  --trace-bytes N                 size of the SIP trace (default 16777216; 0 = none)\n"
 	"  --log-level LEVEL               error, warning, info or debug (default info)\n"
 	"  --user NAME                     bind, then run as this user\n"
@@ -144,6 +149,8 @@ static int set_option(struct options *o, int option, const char *value)
 	case OPT_DNS_SERVER:	return set_dns_server(o, value);
 	case OPT_HOSTS_FILE:	o->hosts_file = value; return 0;
 	case OPT_CDR_SPOOL:	o->cdr_spool = value; return 0;
+	case OPT_CDR_SPOOL_BYTES:
+		return strcmp(value, "0") == 0 ? 0 : number(&o->cdr_spool_bytes, "cdr-spool-bytes", value, CDR_SPOOL_LEAST, UINT64_C(1) << 50);
 	case OPT_TRACE_BYTES:
 		o->no_trace = strcmp(value, "0") == 0;
 		return o->no_trace ? 0 : number(&o->trace_bytes, "trace-bytes", value, 65536, UINT64_C(1) << 32);

@@ -18,6 +18,7 @@ struct options {
 	const char *tls_ca, *tls_certificate, *tls_key;
 	const char *dns_server, *hosts_file;
 	const char *cdr_spool;			/* NULL = CDR_SUBDIR of the run directory */
+	uint64_t cdr_spool_bytes;	/* 0 = no limit */
 	const char *user;
 	int log_level;				/* enum log_level */
 };

@@ -3,6 +3,8 @@
 #include "attempt.h"
 #include "log.h"
 
+#include "shm/status_counter.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -245,10 +247,20 @@ static void log_attempt(struct report *report, const struct registration *r, con
 	log_info("registration %s: %s%s: %s", account_text(r->account, ACCOUNT_NAME), what, when, how);
 }
 
+static void count_outcome(struct report *report, const struct registration_outcome *outcome)
+{
+	/* One that was superseded has neither a reason nor an answer. */
+	if (outcome->reason != REASON_NONE || outcome->code)
+		status_count(report->writer, COUNT_REGISTER_ENDS + outcome->reason, 1);
+	if (outcome->code && outcome->rtt_us)
+		status_count_rtt(report->writer, outcome->rtt_us);
+}
+
 void report_over(void *arg, const struct registration *r, const struct registration_outcome *outcome)
 {
 	struct report *report = arg;
 
+	count_outcome(report, outcome);
 	log_attempt(report, r, outcome);
 	if (r->orphan)
 		return;
@@ -268,6 +280,7 @@ void report_transition(void *arg, struct registration *r, enum registration_stat
 	          status_state_words[from]);
 	if (r->orphan)
 		return;
+	status_count(report->writer, COUNT_TRANSITIONS + (unsigned)from * STATE_COUNT + r->state, 1);
 	/* The record first: who is told of the event finds the state there. */
 	report_changed(report, r);
 	status_event(report->writer, &event);

@@ -263,6 +263,6 @@ def test_a_wrong_option_is_told(lab, words):
 
 
 def test_every_option_is_in_the_help():
-    for program, options in (("mgmtd", ("--cdr-spool", "--cdr-keep-days")), ("switchcore", ("--cdr-spool",))):
+    for program, options in (("mgmtd", ("--cdr-spool", "--cdr-keep-days")), ("switchcore", ("--cdr-spool", "--cdr-spool-bytes"))):
         text = subprocess.run([BUILD / program, "--help"], capture_output=True, text=True, timeout=10).stdout
         assert all(re.search(rf"^ +{option}\b", text, re.M) for option in options)

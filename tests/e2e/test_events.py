@@ -1,13 +1,22 @@
 """Server-Sent Events: every change of state and every revision, without a gap."""
 
+import base64
+import hashlib
+import hmac
 import json
+import re
+import selectors
 import socket
 import threading
+import time
 
 import pytest
 import requests
 
 import peer as peers
+from api import Api
+from lab import ADMIN_PASSWORD
+from prometheus import scrape
 from until import until
 
 pytestmark = pytest.mark.threads
@@ -16,11 +25,12 @@ pytestmark = pytest.mark.threads
 class Listener:
     """One client of /events; events arrive in `received` as (id, event, data)."""
 
-    def __init__(self, lab, last=None):
-        headers = {"Authorization": f"Bearer {lab.api().token}", "Accept": "text/event-stream"}
+    def __init__(self, lab, last=None, types=None, token=None):
+        headers = {"Authorization": f"Bearer {token or lab.api().token}", "Accept": "text/event-stream"}
         if last:
             headers["Last-Event-ID"] = last
-        self.response = requests.get(f"{lab.url}/api/v1/events", headers=headers, stream=True, timeout=(5, 40))
+        self.response = requests.get(f"{lab.url}/api/v1/events", headers=headers, params={"types": types} if types else None,
+                                     stream=True, timeout=(5, 40))
         assert self.response.status_code == 200, self.response.text
         assert self.response.headers["Content-Type"].startswith("text/event-stream")
         self.received, self.comments, self.ended = [], [], False
@@ -44,7 +54,8 @@ class Listener:
         self.ended = True
 
     def close(self):
-        self.response.close()
+        """The reading thread holds the response: its socket is what can be ended."""
+        self.response.raw._connection.sock.shutdown(socket.SHUT_RDWR)
 
     def wait(self, event, within=5, **having):
         """The first event of that name that has these members."""
@@ -131,21 +142,120 @@ def test_the_switch_going_and_coming_is_an_event(lab):
     assert data["pid"] == lab.switchcore.pid
 
 
-def test_a_hundred_listeners_all_hear_it(lab):
-    api = lab.start("mgmtd").api()
-    listeners = [Listener(lab) for _ in range(100)]
-    revision = api.put("/sip-parameters/SS_SIP_USER_AGENT_EXPIRE", value=61).expect(200)["revision"]
-    for listener in listeners:
-        listener.wait("revision", revision=revision)
-
-
-def test_a_listener_that_does_not_read_is_dropped_and_holds_up_nobody(lab):
-    api = lab.start("mgmtd").api()
+def connect(lab, token, room=None, last=None, path="/api/v1/events"):
+    """A bare connection that has asked for that path."""
     host, port = lab.url.removeprefix("http://").split(":")
-    deaf = socket.socket()
-    deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
-    deaf.connect((host, int(port)))
-    deaf.sendall(f"GET /api/v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {api.token}\r\n\r\n".encode())
+    client = socket.socket()
+    if room:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
+    client.settimeout(10)
+    client.connect((host, int(port)))
+    place = f"Last-Event-ID: {last}\r\n" if last else ""
+    client.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n{place}\r\n".encode())
+    return client
+
+
+def read_until(clients, word, within=10):
+    """Reads from all until each has had the word; gives what each got."""
+    selector, got, deadline = selectors.DefaultSelector(), {client: b"" for client in clients}, time.monotonic() + within
+    for client in clients:
+        selector.register(client, selectors.EVENT_READ)
+    while selector.get_map():
+        assert time.monotonic() < deadline, f"{len(selector.get_map())} of {len(clients)} still wait for {word}"
+        for key, _ in selector.select(0.5):
+            more = key.fileobj.recv(65536)
+            assert more, f"ended before {word}: {got[key.fileobj][-500:]}"
+            got[key.fileobj] += more
+            if word in got[key.fileobj]:
+                selector.unregister(key.fileobj)
+    return got
+
+
+def test_five_hundred_listeners_all_hear_it_and_one_more_is_told_so(lab):
+    api = lab.start("mgmtd").api()
+    clients = [connect(lab, api.token) for _ in range(500)]
+    read_until(clients, b": tandem")
+    api.get("/events").expect(503, "too_many_event_clients")
+    revision = api.put("/sip-parameters/SS_SIP_USER_AGENT_EXPIRE", value=61).expect(200)["revision"]
+    read_until(clients, f'"revision":{revision},'.encode())
+    for client in clients:
+        client.close()
+    until(lambda: scrape(api).get("tandem_events_clients") == 0, 5, "no listener")
+
+
+def test_only_the_types_that_were_asked_for_come(lab):
+    api = lab.start("mgmtd", "switchcore").api()
+    lab.wait_switch()
+    some, whole = Listener(lab, types="registration,switchcore"), Listener(lab)
+    api.registration("a", lab.peer())
+    some.wait("registration", name="a", state="registered")
+    whole.wait("registration", name="a", state="registered")
+    assert {name for _, name, _ in whole.received} == {"registration", "revision"}
+    assert {name for _, name, _ in some.received} == {"registration"}
+    wanted = [event for event in whole.received if event[1] == "registration"]
+    assert some.received == wanted
+    assert Listener(lab, last=wanted[0][0], types="revision").received == []
+    lab.kill("switchcore")
+    some.wait("switchcore", state="down")
+    for types in ("calls", "registration,", ",", "registration,x"):
+        violation = api.get("/events", types=types).expect(422).violation("", "not_an_option")
+        assert violation["parameter"] == "types"
+
+
+def changed_token(lab, token, **claims):
+    """What mgmtd would have issued with other claims."""
+    encode = lambda data: base64.urlsafe_b64encode(data).rstrip(b"=")  # noqa: E731
+    head, body, _ = token.encode().split(b".")
+    body = encode(json.dumps({**json.loads(base64.urlsafe_b64decode(body + b"==")), **claims}).encode())
+    signature = hmac.new((lab.state / "jwt.key").read_bytes(), head + b"." + body, hashlib.sha256).digest()
+    return b".".join((head, body, encode(signature))).decode()
+
+
+def test_a_stream_ends_with_the_token_it_was_opened_with(lab):
+    api = lab.start("mgmtd").api()
+    short = changed_token(lab, api.token, exp=int(time.time()) + 2, jti="0" * 32)
+    listener, other = Listener(lab, token=short), Listener(lab)
+    until(lambda: listener.ended, 6, "end of the stream")
+    Api(lab.url, token=short).get("/status").expect(401)
+    assert not other.ended
+
+
+def test_a_stream_ends_when_its_session_is_logged_out(lab):
+    lab.start("mgmtd")
+    session = Api(lab.url, password=ADMIN_PASSWORD)
+    listener, other = Listener(lab, token=session.token), Listener(lab)
+    session.delete("/session").expect(204)
+    until(lambda: listener.ended, 5, "end of the stream")
+    assert not other.ended
+
+
+def test_a_listener_that_falls_too_far_behind_is_cut_off_and_told_when_it_comes_again(lab):
+    api = lab.start("mgmtd").api()
+    double = lab.double()
+    lab.wait_switch()
+    hearing = Listener(lab, types="revision")
+    api.put("/sip-parameters/SS_SIP_USER_AGENT_EXPIRE", value=60).expect(200)
+    place, _ = hearing.wait("revision")
+    deaf = connect(lab, api.token, room=2048)
+    until(lambda: scrape(api).get("tandem_events_clients") == 2, 5, "two listeners")
+    long = {name: "8" * 60 for name in ("caller_in", "callee_in", "caller_out", "routed")}
+    double.call(0, 1, **long)
+    for number in range(11_000):
+        double.call_event(0, 1, "setup", "ringing", number % 600)
+        if number % 1000 == 0:
+            until(lambda: scrape(api).get("tandem_events_published_total") > number, 10, "the events so far")
+    until(lambda: scrape(api).get("tandem_events_slow_clients_total") == 1, 10, "the deaf one dropped")
+    until(lambda: scrape(api).get("tandem_events_clients") == 1, 5, "one listener")
+    answer = api.put("/sip-parameters/SS_SIP_USER_AGENT_EXPIRE", value=61).expect(200)
+    hearing.wait("revision", revision=answer["revision"])
+    got = read_until([connect(lab, api.token, last=place)], b"event: reset")
+    assert re.search(rb'"reason":"slow"', *got.values())
+    deaf.close()
+
+
+def test_a_listener_that_does_not_read_holds_up_nobody(lab):
+    api = lab.start("mgmtd").api()
+    deaf = connect(lab, api.token, room=2048)
     note = "n" * 250
     changes = lambda n: [{"op": "put", "kind": "registrations", "name": f"c{i}",
                           "value": {"server": "192.0.2.1", "username": "u", "enabled": False, "note": f"{n} {note}"}} for i in range(200)]

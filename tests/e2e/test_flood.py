@@ -13,6 +13,7 @@ import pytest
 from dialog import ANSWER
 from exchange import NUMBER
 from lab import loopback_address
+from prometheus import scrape
 from until import until
 
 FLOOD = 200_000
@@ -104,6 +105,7 @@ def test_more_calls_than_it_can_handle_are_refused_and_those_there_go_on(own_exc
     flood.join()
     assert flood.codes[404] > 0, flood.codes  # those for which there was time
     exchange.lab.switchcore.wait_log("overloaded: ", within=15)
+    assert scrape(exchange.api).get("tandem_calls_refused_overload_total") >= flood.codes[503]
     call_through(caller)
 
 

@@ -1,5 +1,7 @@
+#include "mgmtd/event_type.h"
 #include "mgmtd/events.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -36,13 +38,13 @@ static void a_client_goes_on_after_the_event_it_saw_last(void **state)
 	assert_null(reason);
 }
 
-static void a_client_that_missed_events_is_told_that_they_are_lost(void **state)
+static void a_client_that_stayed_away_too_long_is_told_that_it_was_slow(void **state)
 {
 	(void)state;
 	assert_int_equal(resume(BOOT "-98"), 200);
-	assert_string_equal(reason, "lost");
+	assert_string_equal(reason, "slow");
 	assert_int_equal(resume(BOOT "-0"), 200);
-	assert_string_equal(reason, "lost");
+	assert_string_equal(reason, "slow");
 }
 
 static void a_client_of_another_life_is_told_of_the_restart(void **state)
@@ -90,12 +92,29 @@ static void what_nobody_hears_is_left_out_and_costs_one_number(void **state)
 	events_free(e);
 }
 
+static void types_are_chosen_by_their_words_and_reset_always_comes(void **state)
+{
+	static const char *const bad[] = { "", ",", "call,", ",call", "calls", "call,registration,x", "call ", "CALL" };
+	unsigned types;
+	const char *wrong;
+	(void)state;
+	assert_int_equal(event_types_parse(&types, "call", &wrong), 0);
+	assert_int_equal(types, event_type("call", 4) | EVENT_RESET);
+	assert_int_equal(event_types_parse(&types, "registration,gateway,call,revision,switchcore", &wrong), 0);
+	assert_int_equal(types, EVENT_ANY);
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+		assert_int_equal(event_types_parse(&types, bad[i], &wrong), EINVAL);
+	assert_int_equal(event_types_parse(&types, "call,nothing,x", &wrong), EINVAL);
+	assert_string_equal(wrong, "nothing,x");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_new_client_begins_with_the_next_event),
 		cmocka_unit_test(a_client_goes_on_after_the_event_it_saw_last),
-		cmocka_unit_test(a_client_that_missed_events_is_told_that_they_are_lost),
+		cmocka_unit_test(a_client_that_stayed_away_too_long_is_told_that_it_was_slow),
+		cmocka_unit_test(types_are_chosen_by_their_words_and_reset_always_comes),
 		cmocka_unit_test(a_client_of_another_life_is_told_of_the_restart),
 		cmocka_unit_test(an_id_that_never_was_does_not_resume),
 		cmocka_unit_test(nothing_is_lost_before_the_first_event),

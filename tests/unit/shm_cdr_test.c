@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <cmocka.h>
 
 #define MANY 25000u
@@ -638,10 +639,64 @@ static void what_is_no_file_of_the_spool_is_left_alone(void **state)
 	assert_nothing_lost(f);
 }
 
+static void what_waits_behind_a_place_is_measured(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t files = 9, bytes = 9, all;
+
+	open_writer(f);
+	open_reader(f);
+	assert_int_equal(cdr_reader_backlog(f->r, &f->place, &files, &bytes), 0);
+	assert_int_equal(files, 0);
+	assert_int_equal(bytes, 0);
+	write_samples(f, 1, 3);
+	close_writer(f);
+	open_writer(f);
+	write_samples(f, 4, 4);
+	assert_int_equal(cdr_reader_backlog(f->r, &f->place, &files, &all), 0);
+	assert_int_equal(files, 2);
+	assert_int_equal(read_one(f), 1);
+	assert_int_equal(cdr_reader_backlog(f->r, &f->place, &files, &bytes), 0);
+	assert_int_equal(files, 2);
+	assert_true(bytes == all - f->place.offset);
+	assert_reads(f, 2, 4);
+	assert_int_equal(cdr_reader_backlog(f->r, &f->place, &files, &bytes), 0);
+	assert_int_equal(files, 0);
+	assert_int_equal(bytes, 0);
+}
+
+/* The oldest stay, what is lost is known to the reader, and room that the reader makes is used again. */
+static void a_spool_that_holds_what_it_may_takes_no_more_until_some_is_taken(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t written = 0, lost = 0, files, bytes;
+	const struct timespec second = { .tv_sec = 1, .tv_nsec = 50000000 };
+	int error;
+
+	open_writer(f);
+	cdr_writer_limit(f->w, CDR_SPOOL_LEAST);
+	while ((error = cdr_write(f->w, sample(written + 1))) == 0)
+		written++;
+	assert_int_equal(error, ENOBUFS);
+	for (lost = 1; lost < 5; lost++)
+		assert_int_equal(cdr_write(f->w, sample(written + 1)), ENOBUFS);
+	open_reader(f);
+	assert_int_equal(cdr_reader_backlog(f->r, &f->place, &files, &bytes), 0);
+	assert_true(bytes <= CDR_SPOOL_LEAST && bytes > CDR_SPOOL_LEAST - CDR_BYTES_MAX);
+	assert_reads(f, 1, written);
+	cdr_reader_drop(f->r, &f->place);
+	nanosleep(&second, NULL);	/* the writer looks no more often */
+	assert_int_equal(cdr_write(f->w, sample(written + 1)), 0);
+	assert_reads(f, written + 1, written + 1);
+	assert_int_equal(f->lost.records, lost);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
+		T(what_waits_behind_a_place_is_measured),
+		T(a_spool_that_holds_what_it_may_takes_no_more_until_some_is_taken),
 		cmocka_unit_test(the_checksum_is_crc_32c),
 		cmocka_unit_test(no_two_fields_have_one_tag_and_no_tag_continues_the_magic),
 		cmocka_unit_test(an_empty_record_comes_back_empty),

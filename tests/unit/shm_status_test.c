@@ -836,6 +836,57 @@ static void a_wrong_or_truncated_file_is_refused(void **state)
 	expect_refused(f, ENOENT, "status");
 }
 
+static void counters_count_and_outlive_a_removed_file(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t counts[COUNT_COUNT];
+	char path[4096];
+
+	for (unsigned i = 0; i < COUNT_COUNT; i++)
+		status_count(f->w, i, i + 1);
+	status_count(f->w, COUNT_CALLS, 5);
+	status_counters(f->r, counts);
+	assert_int_equal(counts[COUNT_CALLS], COUNT_CALLS + 1 + 5);
+	for (unsigned i = COUNT_CALLS + 1; i < COUNT_COUNT; i++)
+		assert_int_equal(counts[i], i + 1);
+	scratch_path(path, sizeof path, f->dir, "status");
+	assert_int_equal(unlink(path), 0);
+	status_heartbeat(f->w);
+	status_reader_close(f->r);
+	assert_int_equal(status_reader_open(&f->r, f->dir, &f->why), 0);
+	status_counters(f->r, counts);
+	assert_int_equal(counts[COUNT_TRANSITIONS_LAST], COUNT_TRANSITIONS_LAST + 1);
+}
+
+static void a_round_trip_lies_in_one_bucket(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t counts[COUNT_COUNT];
+
+	status_count_rtt(f->w, 1000);
+	status_count_rtt(f->w, 1001);
+	status_count_rtt(f->w, 10000001);
+	status_counters(f->r, counts);
+	assert_int_equal(counts[COUNT_RTT], 1);
+	assert_int_equal(counts[COUNT_RTT + 1], 1);
+	assert_int_equal(counts[COUNT_RTT_LAST], 1);
+	assert_int_equal(counts[COUNT_RTT_US], 10002002);
+}
+
+static void a_failure_is_counted_by_its_code_or_its_class(void **state)
+{
+	(void)state;
+	assert_int_equal(status_failure(486), FAILURE_486);
+	assert_int_equal(status_failure(499), FAILURE_4XX);
+	assert_int_equal(status_failure(302), FAILURE_3XX);
+	assert_int_equal(status_failure(503), FAILURE_503);
+	assert_int_equal(status_failure(513), FAILURE_5XX);
+	assert_int_equal(status_failure(603), FAILURE_603);
+	assert_int_equal(status_failure(699), FAILURE_6XX);
+	assert_int_equal(status_failure(999), FAILURE_6XX);
+	assert_int_equal(status_failure(65535), FAILURE_6XX);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -869,6 +920,9 @@ int main(void)
 		TEST(changes_are_found_again_after_readers_was_removed_by_hand),
 		TEST(a_status_file_removed_by_hand_is_made_again_with_all_it_held),
 		TEST(a_wrong_or_truncated_file_is_refused),
+		TEST(counters_count_and_outlive_a_removed_file),
+		TEST(a_round_trip_lies_in_one_bucket),
+		TEST(a_failure_is_counted_by_its_code_or_its_class),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
