@@ -16,6 +16,9 @@ int worker_start(struct worker **w, const char *name, int nice, unsigned limit);
 void worker_cancel(struct worker *w);	/* every job that waits or comes now is run as cancelled */
 void worker_stop(struct worker *w);
 
+/* Before the first job: beat(arg) on the worker's thread, at once and then every so many ms in which there is time for it. */
+void worker_beat(struct worker *w, unsigned ms, void (*beat)(void *arg), void *arg);
+
 /* The job stays its owner's until run() has been called.  EAGAIN: the queue is full. */
 int worker_submit(struct worker *w, struct job *job);
 
