@@ -123,6 +123,13 @@ static const struct component components[] = {
 	  "'transport':{'type':'string','enum':['udp','tcp','tls']},'local':" TEXT ",'remote':" TEXT ",'registration':" TEXT_OR_NULL
 	  ",'call_id':" TEXT_OR_NULL ",'summary':" TEXT ",'message':" TEXT "}}" },
 	{ "TracePage", PAGE_OF("TracedMessage") },
+	{ "ChangeSetOrNull", "{'oneOf':[" REF("ChangeSet") ",{'type':'null'}]}" },
+	{ "Preset", "{'type':'object','required':['id','kind','title','scenario','why','recommended','values','changes'],'properties':{'id':" TEXT
+	  ",'kind':" TEXT ",'title':" TEXT ",'scenario':" TEXT ",'why':" TEXT ",'recommended':{'type':'object','description':'What suits, "
+	  "the preset being in it.'},'values':{'type':'object'},'changes':" REF("ChangeSetOrNull") "}}" },
+	{ "PresetPage", "{'type':'object','required':['items','next','revision','retry_delays','note'],'properties':{'items':"
+	  LIST_OF(REF("Preset")) ",'next':{'type':'null'},'revision':" WHOLE ",'retry_delays':" LIST_OF("{'type':'object','properties':{"
+	  "'retry_delay':" WHOLE ",'first_retry_s':" WHOLE ",'five_retries_s':" WHOLE ",'load':" TEXT ",'best_for':" TEXT "}}") ",'note':" TEXT "}}" },
 	{ "LogIn", "{'type':'object','required':['username','password'],'additionalProperties':false,'properties':{'username':" TEXT
 	  ",'password':{'type':'string','writeOnly':true}}}" },
 	{ "Session", "{'type':'object','required':['expires_at','role','username','must_change_password'],'properties':{'expires_at':" TIME

@@ -7,6 +7,7 @@
 #include "mgmtd/gateway.h"
 #include "mgmtd/history.h"
 #include "mgmtd/overview.h"
+#include "mgmtd/preset.h"
 #include "mgmtd/preview.h"
 #include "mgmtd/query.h"
 #include "mgmtd/registration.h"
@@ -35,6 +36,7 @@ const char *const role_words[] = { "public", "viewer", "operator", "admin" };
 #define CALLED (PAGED | QUERY_BIT(Q_CDR_SINCE) | QUERY_BIT(Q_CDR_UNTIL) | QUERY_BIT(Q_CDR_GATEWAY) | QUERY_BIT(Q_CDR_NUMBER) | \
                 QUERY_BIT(Q_CDR_CODE))
 #define REFRESHED (QUERY_BIT(Q_WAIT_OUTCOME) | QUERY_BIT(Q_OUTCOME_TIMEOUT))
+#define PRESET (QUERY_BIT(Q_PRESET_REGISTRATION) | QUERY_BIT(Q_PRESET_ROUTING) | QUERY_BIT(Q_PRESET_MAPPING))
 #define EFFECTIVE QUERY_BIT(Q_EFFECTIVE)
 
 #define W ROUTE_WRITES
@@ -120,6 +122,8 @@ const struct route routes[] = {
 	  NULL, "CdrPage", 200 },
 	{ "GET",    API "/trace",                           ROLE_VIEWER,   NULL,         BODY_NONE,  0,                 TRACED,    trace_list,
 	  "listTrace", "The last SIP messages; with Accept: text/plain for people to read, application/vnd.tcpdump.pcap for Wireshark.", NULL, "TracePage", 200 },
+	{ "GET",    API "/presets",                         ROLE_VIEWER,   NULL,         BODY_NONE,  0,                 PRESET,    preset_list,
+	  "listPresets", "Settings for known scenarios, as change-sets for the objects that the query names.", NULL, "PresetPage", 200 },
 	{ "GET",    API "/events",                          ROLE_VIEWER,   NULL,         BODY_NONE,  ROUTE_STREAM,      0,         events_stream,
 	  "streamEvents", "Server-Sent Events: registration, gateway, call, revision, switchcore, reset.", NULL, NULL, 200 },
 	{ "GET",    API "/schema",                          ROLE_VIEWER,   NULL,         BODY_NONE,  0,                 0,         description_schema,
