@@ -124,6 +124,15 @@ static const struct component components[] = {
 	  ",'call_id':" TEXT_OR_NULL ",'summary':" TEXT ",'message':" TEXT "}}" },
 	{ "TracePage", PAGE_OF("TracedMessage") },
 	{ "ChangeSetOrNull", "{'oneOf':[" REF("ChangeSet") ",{'type':'null'}]}" },
+	{ "Advice", "{'type':'object','required':['id','trouble','severity','subject','since','symptom','cause','steps','evidence','fix'],"
+	  "'properties':{'id':{'type':'string','description':'trouble:kind:name.'},'trouble':" TEXT ",'severity':{'type':'string','enum':["
+	  "'critical','warning','info']},'subject':{'type':'object','required':['kind','name'],'properties':{'kind':" TEXT ",'name':" TEXT
+	  "}},'since':{'type':'string','format':'date-time','description':'When it was seen first, since mgmtd started.'},'symptom':" TEXT
+	  ",'cause':" TEXT ",'steps':" LIST_OF(TEXT) ",'evidence':" LIST_OF(TEXT) ",'fix':" REF("ChangeSetOrNull") "}}" },
+	{ "AdvicePage", "{'type':'object','required':['items','next','revision','at','age_ms','stale','totals'],'properties':{'items':"
+	  LIST_OF(REF("Advice")) ",'next':" TEXT_OR_NULL ",'revision':" WHOLE ",'at':{'type':'string','format':'date-time','description':"
+	  "'When the switch was looked at.'},'age_ms':" WHOLE ",'stale':{'type':'boolean','description':'The switch is down: its state is the "
+	  "last known.'},'totals':{'type':'object','properties':{'critical':" WHOLE ",'warning':" WHOLE ",'info':" WHOLE "}}}}" },
 	{ "Preset", "{'type':'object','required':['id','kind','title','scenario','why','recommended','values','changes'],'properties':{'id':" TEXT
 	  ",'kind':" TEXT ",'title':" TEXT ",'scenario':" TEXT ",'why':" TEXT ",'recommended':{'type':'object','description':'What suits, "
 	  "the preset being in it.'},'values':{'type':'object'},'changes':" REF("ChangeSetOrNull") "}}" },

@@ -1,5 +1,6 @@
 #include "mgmtd/route.h"
 
+#include "mgmtd/advice.h"
 #include "mgmtd/calls.h"
 #include "mgmtd/cdr.h"
 #include "mgmtd/description.h"
@@ -36,6 +37,7 @@ const char *const role_words[] = { "public", "viewer", "operator", "admin" };
 #define CALLED (PAGED | QUERY_BIT(Q_CDR_SINCE) | QUERY_BIT(Q_CDR_UNTIL) | QUERY_BIT(Q_CDR_GATEWAY) | QUERY_BIT(Q_CDR_NUMBER) | \
                 QUERY_BIT(Q_CDR_CODE))
 #define REFRESHED (QUERY_BIT(Q_WAIT_OUTCOME) | QUERY_BIT(Q_OUTCOME_TIMEOUT))
+#define ADVISED (PAGED | QUERY_BIT(Q_ADVICE_SEVERITY) | QUERY_BIT(Q_ADVICE_KIND) | QUERY_BIT(Q_ADVICE_NAME))
 #define PRESET (QUERY_BIT(Q_PRESET_REGISTRATION) | QUERY_BIT(Q_PRESET_ROUTING) | QUERY_BIT(Q_PRESET_MAPPING))
 #define EFFECTIVE QUERY_BIT(Q_EFFECTIVE)
 
@@ -122,6 +124,9 @@ const struct route routes[] = {
 	  NULL, "CdrPage", 200 },
 	{ "GET",    API "/trace",                           ROLE_VIEWER,   NULL,         BODY_NONE,  0,                 TRACED,    trace_list,
 	  "listTrace", "The last SIP messages; with Accept: text/plain for people to read, application/vnd.tcpdump.pcap for Wireshark.", NULL, "TracePage", 200 },
+	{ "GET",    API "/advice",                          ROLE_VIEWER,   NULL,         BODY_NONE,  0,                 ADVISED,   advice_list,
+	  "listAdvice", "The troubles that the switch recognises now, the worst first, each with its cause, steps, and where one change mends it, that change-set.",
+	  NULL, "AdvicePage", 200 },
 	{ "GET",    API "/presets",                         ROLE_VIEWER,   NULL,         BODY_NONE,  0,                 PRESET,    preset_list,
 	  "listPresets", "Settings for known scenarios, as change-sets for the objects that the query names.", NULL, "PresetPage", 200 },
 	{ "GET",    API "/events",                          ROLE_VIEWER,   NULL,         BODY_NONE,  ROUTE_STREAM,      0,         events_stream,
