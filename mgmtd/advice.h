@@ -12,6 +12,7 @@ struct advice_ask {
 	int (*run)(struct advice_ask *ask);	/* on the advisor's thread; an errno goes to request->error */
 	struct buffer out;
 	struct advice_filter filter;		/* of /advice */
+	struct checklist_names names;		/* of /checklists */
 };
 
 /* A new one, which the request owns; NULL = no memory. */

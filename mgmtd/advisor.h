@@ -36,4 +36,9 @@ struct advice_filter {
  * published yet. */
 int advisor_list(struct advisor *a, const struct advice_filter *filter, struct buffer *b);
 
+/* The items of a checklist: an array; names NULL = none was named.  ENOENT: *missing = the first name that is not there. */
+struct checklist_names { const char *registration, *gateway, *mapping; const char *missing; enum kind_id missing_kind; };
+int advisor_check_registration(struct advisor *a, struct checklist_names *names, json_t **items);
+int advisor_check_gateway(struct advisor *a, struct checklist_names *names, json_t **items);
+
 #endif

@@ -139,6 +139,10 @@ static const struct component components[] = {
 	{ "PresetPage", "{'type':'object','required':['items','next','revision','retry_delays','note'],'properties':{'items':"
 	  LIST_OF(REF("Preset")) ",'next':{'type':'null'},'revision':" WHOLE ",'retry_delays':" LIST_OF("{'type':'object','properties':{"
 	  "'retry_delay':" WHOLE ",'first_retry_s':" WHOLE ",'five_retries_s':" WHOLE ",'load':" TEXT ",'best_for':" TEXT "}}") ",'note':" TEXT "}}" },
+	{ "Checklist", "{'type':'object','required':['checklist','items','next','revision'],'properties':{'checklist':" TEXT ",'items':"
+	  LIST_OF("{'type':'object','required':['n','text','state','detail','evidence','fix'],'properties':{'n':" WHOLE ",'text':" TEXT
+	  ",'state':{'type':'string','enum':['done','todo','warning','manual']},'detail':" TEXT ",'evidence':" LIST_OF(TEXT) ",'fix':"
+	  REF("ChangeSetOrNull") "}}") ",'next':{'type':'null'},'revision':" WHOLE "}}" },
 	{ "LogIn", "{'type':'object','required':['username','password'],'additionalProperties':false,'properties':{'username':" TEXT
 	  ",'password':{'type':'string','writeOnly':true}}}" },
 	{ "Session", "{'type':'object','required':['expires_at','role','username','must_change_password'],'properties':{'expires_at':" TIME

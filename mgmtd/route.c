@@ -3,6 +3,7 @@
 #include "mgmtd/advice.h"
 #include "mgmtd/calls.h"
 #include "mgmtd/cdr.h"
+#include "mgmtd/checklist.h"
 #include "mgmtd/description.h"
 #include "mgmtd/events.h"
 #include "mgmtd/gateway.h"
@@ -39,6 +40,7 @@ const char *const role_words[] = { "public", "viewer", "operator", "admin" };
 #define REFRESHED (QUERY_BIT(Q_WAIT_OUTCOME) | QUERY_BIT(Q_OUTCOME_TIMEOUT))
 #define ADVISED (PAGED | QUERY_BIT(Q_ADVICE_SEVERITY) | QUERY_BIT(Q_ADVICE_KIND) | QUERY_BIT(Q_ADVICE_NAME))
 #define PRESET (QUERY_BIT(Q_PRESET_REGISTRATION) | QUERY_BIT(Q_PRESET_ROUTING) | QUERY_BIT(Q_PRESET_MAPPING))
+#define CHECKED (QUERY_BIT(Q_CHECK_REGISTRATION) | QUERY_BIT(Q_CHECK_GATEWAY) | QUERY_BIT(Q_CHECK_MAPPING))
 #define EFFECTIVE QUERY_BIT(Q_EFFECTIVE)
 
 #define W ROUTE_WRITES
@@ -129,6 +131,8 @@ const struct route routes[] = {
 	  NULL, "AdvicePage", 200 },
 	{ "GET",    API "/presets",                         ROLE_VIEWER,   NULL,         BODY_NONE,  0,                 PRESET,    preset_list,
 	  "listPresets", "Settings for known scenarios, as change-sets for the objects that the query names.", NULL, "PresetPage", 200 },
+	{ "GET",    API "/checklists/{which}",              ROLE_VIEWER,   NULL,         BODY_NONE,  0,                 CHECKED,   checklist_show,
+	  "getChecklist", "gateway-headers or outbound-registration: what to look at, and how far it is.", NULL, "Checklist", 200 },
 	{ "GET",    API "/events",                          ROLE_VIEWER,   NULL,         BODY_NONE,  ROUTE_STREAM,      0,         events_stream,
 	  "streamEvents", "Server-Sent Events: registration, gateway, call, revision, switchcore, reset.", NULL, NULL, 200 },
 	{ "GET",    API "/schema",                          ROLE_VIEWER,   NULL,         BODY_NONE,  0,                 0,         description_schema,
