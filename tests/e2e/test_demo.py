@@ -163,5 +163,6 @@ def test_the_walk_through_of_the_readme_runs_against_the_demo(live, tmp_path):
     result = subprocess.run(["bash", "-eux", "-o", "pipefail"], input=script, capture_output=True, text=True, timeout=60, cwd=ROOT)
     assert result.returncode == 0, result.stdout + result.stderr
     for word in ('"state": "registered"', '"requested_expiry": 300', "REGISTER sip:", '"out_of_range"', '"wrong_type"', "412 Precondition Failed",
-                 '"from": 300', "INVITE sip:998801234567@", '"billing_callee": "998801234567"', '"routable": true', '"code": 200'):
+                 '"from": 300', "INVITE sip:998801234567@", '"billing_callee": "998801234567"', '"routable": true', '"code": 200',
+                 '"trouble": "credentials"', '"trouble": "short_expiry"', '"state": "done"'):
         assert word in result.stdout, f"no {word} in {result.stdout}"
