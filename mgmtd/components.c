@@ -163,6 +163,26 @@ static const struct component components[] = {
 	  "'transport':{'type':'string','enum':['udp','tcp','tls']},'local':" TEXT ",'remote':" TEXT ",'registration':" TEXT_OR_NULL
 	  ",'call_id':" TEXT_OR_NULL ",'summary':" TEXT ",'message':" TEXT "}}" },
 	{ "TracePage", PAGE_OF("TracedMessage") },
+	{ "ChangeSetOrNull", "{'oneOf':[" REF("ChangeSet") ",{'type':'null'}]}" },
+	{ "Advice", "{'type':'object','required':['id','trouble','severity','subject','since','symptom','cause','steps','evidence','fix'],"
+	  "'properties':{'id':{'type':'string','description':'trouble:kind:name.'},'trouble':" TEXT ",'severity':{'type':'string','enum':["
+	  "'critical','warning','info']},'subject':{'type':'object','required':['kind','name'],'properties':{'kind':" TEXT ",'name':" TEXT
+	  "}},'since':{'type':'string','format':'date-time','description':'When it was seen first, since mgmtd started.'},'symptom':" TEXT
+	  ",'cause':" TEXT ",'steps':" LIST_OF(TEXT) ",'evidence':" LIST_OF(TEXT) ",'fix':" REF("ChangeSetOrNull") "}}" },
+	{ "AdvicePage", "{'type':'object','required':['items','next','revision','at','age_ms','stale','totals'],'properties':{'items':"
+	  LIST_OF(REF("Advice")) ",'next':" TEXT_OR_NULL ",'revision':" WHOLE ",'at':{'type':'string','format':'date-time','description':"
+	  "'When the switch was looked at.'},'age_ms':" WHOLE ",'stale':{'type':'boolean','description':'The switch is down: its state is the "
+	  "last known.'},'totals':{'type':'object','properties':{'critical':" WHOLE ",'warning':" WHOLE ",'info':" WHOLE "}}}}" },
+	{ "Preset", "{'type':'object','required':['id','kind','title','scenario','why','recommended','values','changes'],'properties':{'id':" TEXT
+	  ",'kind':" TEXT ",'title':" TEXT ",'scenario':" TEXT ",'why':" TEXT ",'recommended':{'type':'object','description':'What suits, "
+	  "the preset being in it.'},'values':{'type':'object'},'changes':" REF("ChangeSetOrNull") "}}" },
+	{ "PresetPage", "{'type':'object','required':['items','next','revision','retry_delays','note'],'properties':{'items':"
+	  LIST_OF(REF("Preset")) ",'next':{'type':'null'},'revision':" WHOLE ",'retry_delays':" LIST_OF("{'type':'object','properties':{"
+	  "'retry_delay':" WHOLE ",'first_retry_s':" WHOLE ",'five_retries_s':" WHOLE ",'load':" TEXT ",'best_for':" TEXT "}}") ",'note':" TEXT "}}" },
+	{ "Checklist", "{'type':'object','required':['checklist','items','next','revision'],'properties':{'checklist':" TEXT ",'items':"
+	  LIST_OF("{'type':'object','required':['n','text','state','detail','evidence','fix'],'properties':{'n':" WHOLE ",'text':" TEXT
+	  ",'state':{'type':'string','enum':['done','todo','warning','manual']},'detail':" TEXT ",'evidence':" LIST_OF(TEXT) ",'fix':"
+	  REF("ChangeSetOrNull") "}}") ",'next':{'type':'null'},'revision':" WHOLE "}}" },
 	{ "LogIn", "{'type':'object','required':['username','password'],'additionalProperties':false,'properties':{'username':" TEXT
 	  ",'password':{'type':'string','writeOnly':true}}}" },
 	{ "Role", "{'type':'string','enum':['viewer','operator','admin']}" },

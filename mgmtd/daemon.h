@@ -14,6 +14,7 @@ struct daemon {
 	struct store *store;		/* the writer's, for reading */
 	struct store_cdrs *cdrs;	/* for reading, on the reader's thread */
 	struct intake *intake;
+	struct advisor *advisor;
 	struct watch *watch;
 	struct events *events;
 	struct tokens *tokens;

@@ -1,6 +1,7 @@
 /* mgmtd: puts the parts together, serves until it is told to stop, takes them apart. */
 #include "mgmtd/access_log.h"
 #include "mgmtd/account.h"
+#include "mgmtd/advisor.h"
 #include "mgmtd/audit.h"
 #include "mgmtd/daemon.h"
 #include "mgmtd/description.h"
@@ -145,7 +146,8 @@ static int start_parts(struct daemon *d, int fd, struct shm_why *why)
 	if ((e = worker_start(&d->hasher, "hasher", HASHER_NICE, HASHER_QUEUE)) ||
 	    (e = worker_start(&d->reader, "reader", 0, READER_QUEUE)) ||
 	    (e = worker_start(&d->auditor, "auditor", AUDITOR_NICE, AUDITOR_QUEUE)) || (e = watch_start(d->watch, d->writer)) ||
-	    (e = intake_start(&d->intake, d->cdrs, d->options.cdr_spool, d->options.cdr_keep_days)))
+	    (e = intake_start(&d->intake, d->cdrs, d->options.cdr_spool, d->options.cdr_keep_days)) ||
+	    (e = advisor_start(&d->advisor, d)))
 		return fail("mgmtd", e, why);
 	return server_start(d, fd, why);
 }
@@ -160,9 +162,11 @@ static void stop_parts(struct daemon *d)
 		worker_cancel(d->hasher);
 		worker_cancel(d->reader);
 		worker_cancel(d->auditor);
+		advisor_cancel(d->advisor);
 	}
 	server_stop(d->server);
 	resource_forget();
+	advisor_stop(d->advisor);
 	watch_stop(d->watch);
 	worker_stop(d->hasher);
 	worker_stop(d->reader);

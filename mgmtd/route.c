@@ -1,16 +1,19 @@
 #include "mgmtd/route.h"
 
 #include "mgmtd/account.h"
+#include "mgmtd/advice.h"
 #include "mgmtd/api_token.h"
 #include "mgmtd/audit.h"
 #include "mgmtd/calls.h"
 #include "mgmtd/cdr.h"
+#include "mgmtd/checklist.h"
 #include "mgmtd/description.h"
 #include "mgmtd/events.h"
 #include "mgmtd/gateway.h"
 #include "mgmtd/history.h"
 #include "mgmtd/metrics.h"
 #include "mgmtd/overview.h"
+#include "mgmtd/preset.h"
 #include "mgmtd/preview.h"
 #include "mgmtd/query.h"
 #include "mgmtd/refusal.h"
@@ -43,6 +46,9 @@ const char *const role_words[] = { "public", "viewer", "operator", "admin" };
 #define CALLED (PAGED | QUERY_BIT(Q_CDR_SINCE) | QUERY_BIT(Q_CDR_UNTIL) | QUERY_BIT(Q_CDR_GATEWAY) | QUERY_BIT(Q_CDR_NUMBER) | \
                 QUERY_BIT(Q_CDR_CODE))
 #define REFRESHED (QUERY_BIT(Q_WAIT_OUTCOME) | QUERY_BIT(Q_OUTCOME_TIMEOUT))
+#define ADVISED (PAGED | QUERY_BIT(Q_ADVICE_SEVERITY) | QUERY_BIT(Q_ADVICE_KIND) | QUERY_BIT(Q_ADVICE_NAME))
+#define PRESET (QUERY_BIT(Q_PRESET_REGISTRATION) | QUERY_BIT(Q_PRESET_ROUTING) | QUERY_BIT(Q_PRESET_MAPPING))
+#define CHECKED (QUERY_BIT(Q_CHECK_REGISTRATION) | QUERY_BIT(Q_CHECK_GATEWAY) | QUERY_BIT(Q_CHECK_MAPPING))
 #define EFFECTIVE QUERY_BIT(Q_EFFECTIVE)
 #define REVISED (PAGED | QUERY_BIT(Q_ACTOR) | QUERY_BIT(Q_KIND) | QUERY_BIT(Q_NAME) | QUERY_BIT(Q_REVISION_SINCE) | \
                  QUERY_BIT(Q_REVISION_UNTIL) | QUERY_BIT(Q_REVISION_Q))
@@ -145,6 +151,13 @@ const struct route routes[] = {
 	  NULL, "CdrPage", 200 },
 	{ "GET",    API "/trace",                           ROLE_VIEWER,   NULL,         BODY_NONE,  0,                 TRACED,    trace_list,
 	  "listTrace", "The last SIP messages; with Accept: text/plain for people to read, application/vnd.tcpdump.pcap for Wireshark.", NULL, "TracePage", 200 },
+	{ "GET",    API "/advice",                          ROLE_VIEWER,   NULL,         BODY_NONE,  0,                 ADVISED,   advice_list,
+	  "listAdvice", "The troubles that the switch recognises now, the worst first, each with its cause, steps, and where one change mends it, that change-set.",
+	  NULL, "AdvicePage", 200 },
+	{ "GET",    API "/presets",                         ROLE_VIEWER,   NULL,         BODY_NONE,  0,                 PRESET,    preset_list,
+	  "listPresets", "Settings for known scenarios, as change-sets for the objects that the query names.", NULL, "PresetPage", 200 },
+	{ "GET",    API "/checklists/{which}",              ROLE_VIEWER,   NULL,         BODY_NONE,  0,                 CHECKED,   checklist_show,
+	  "getChecklist", "gateway-headers or outbound-registration: what to look at, and how far it is.", NULL, "Checklist", 200 },
 	{ "GET",    API "/events",                          ROLE_VIEWER,   NULL,         BODY_NONE,  ROUTE_STREAM,      QUERY_BIT(Q_TYPES), events_stream,
 	  "streamEvents", "Server-Sent Events: registration, gateway, call, revision, switchcore, reset; Last-Event-ID goes on where a stream broke.", NULL, NULL, 200 },
 	{ "GET",    API "/schema",                          ROLE_VIEWER,   NULL,         BODY_NONE,  0,                 0,         description_schema,

@@ -1,6 +1,8 @@
 #include "mgmtd/subject.h"
 
+#include "mgmtd/answer.h"
 #include "mgmtd/model.h"
+#include "mgmtd/problem.h"
 #include "mgmtd/resource.h"
 #include "mgmtd/watch.h"
 
@@ -28,6 +30,14 @@ bool subject_find(struct request *r, struct subject *subject)
 	if (!found)
 		resource_missing(r);
 	return found;
+}
+
+void subject_refuse(struct request *r, enum query_id query, const char *what, const char *name)
+{
+	json_t *errors = json_array();
+	json_t *v = problem_violation(errors, "", NULL, "unknown_reference", "there is no %s \"%s\"", what, name);
+	json_object_set_new(v, "parameter", json_string(query_parameters[query].name));
+	answer_problem(r, 422, NULL, errors, "there is no %s \"%s\"", what, name);
 }
 
 struct subject_report subject_read(struct daemon *daemon, const struct subject *subject, void *status)

@@ -16,6 +16,9 @@ bool subject_named(struct daemon *daemon, struct subject *subject, enum kind_id 
 /* That of the path; false: there is none, and 404 was answered. */
 bool subject_find(struct request *r, struct subject *subject);
 
+/* Answers 422: the query names an object that is not there.  what: as "registration". */
+void subject_refuse(struct request *r, enum query_id query, const char *what, const char *name);
+
 /* known: the record is this object's; else the switch has told nothing of it.  stale: the switch is down, or died while it
  * wrote: the record is the last that is known. */
 struct subject_report { bool known, stale; };

@@ -3,7 +3,6 @@
 #include "mgmtd/answer.h"
 #include "mgmtd/message.h"
 #include "mgmtd/model.h"
-#include "mgmtd/problem.h"
 #include "mgmtd/resource.h"
 #include "mgmtd/status.h"
 #include "mgmtd/trace_filter.h"
@@ -249,22 +248,13 @@ static int choose(enum trace_form *form, const char *accept)
 	return strstr(accept, "text/*") ? 0 : ENOTSUP;
 }
 
-/* Answers that there is no such object. */
-static void refuse_name(struct request *r, enum query_id query, const char *what, const char *name)
-{
-	json_t *errors = json_array();
-	json_t *v = problem_violation(errors, "", NULL, "unknown_reference", "there is no %s \"%s\"", what, name);
-	json_object_set_new(v, "parameter", json_string(query_parameters[query].name));
-	answer_problem(r, 422, NULL, errors, "there is no %s \"%s\"", what, name);
-}
-
 /* False: there is no such registration, and that was answered. */
 static bool take_registration(struct request *r, struct trace *t, const char *name)
 {
 	struct registration_status status;
 	struct subject subject;
 	if (!subject_named(r->daemon, &subject, KIND_REGISTRATION, name)) {
-		refuse_name(r, Q_REGISTRATION, "registration", name);
+		subject_refuse(r, Q_REGISTRATION, "registration", name);
 		return false;
 	}
 	bool known = subject_read(r->daemon, &subject, &status).known;
@@ -280,7 +270,7 @@ static bool take_gateway(struct request *r, struct trace *t, const char *name)
 {
 	if (trace_filter_gateway(&t->filter, r->daemon, name) == 0)
 		return true;
-	refuse_name(r, Q_GATEWAY, "gateway", name);
+	subject_refuse(r, Q_GATEWAY, "gateway", name);
 	return false;
 }
 

@@ -1,11 +1,13 @@
 #include "mgmtd/worker.h"
 
+#include "mgmtd/buffer.h"
 #include "mgmtd/log.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 struct worker {
@@ -17,7 +19,32 @@ struct worker {
 	pthread_cond_t work;
 	bool cancelling, stopping;
 	struct job *first, **last;
+	unsigned beat_ms;		/* 0 = none */
+	int64_t beat_at_ms;
+	void (*beat)(void *arg);
+	void *beat_arg;
 };
+
+/* Under the lock, with no job there. */
+static void wait_for_work(struct worker *w)
+{
+	struct timespec until = { .tv_sec = w->beat_at_ms / 1000, .tv_nsec = w->beat_at_ms % 1000 * 1000000 };
+	if (w->beat_ms)
+		pthread_cond_clockwait(&w->work, &w->lock, CLOCK_MONOTONIC, &until);
+	else
+		pthread_cond_wait(&w->work, &w->lock);
+}
+
+/* Under the lock, which it lets go while it beats. */
+static void beat_if_due(struct worker *w)
+{
+	if (!w->beat_ms || w->stopping || time_monotonic_ms() < w->beat_at_ms)
+		return;
+	pthread_mutex_unlock(&w->lock);
+	w->beat(w->beat_arg);
+	pthread_mutex_lock(&w->lock);
+	w->beat_at_ms = time_monotonic_ms() + w->beat_ms;
+}
 
 static void *work(void *arg)
 {
@@ -28,11 +55,12 @@ static void *work(void *arg)
 		log_warn("%s: cannot lower its priority", w->name);
 	pthread_mutex_lock(&w->lock);
 	for (;;) {
+		beat_if_due(w);
 		struct job *job = w->first;
 		if (!job) {
 			if (w->stopping)
 				break;
-			pthread_cond_wait(&w->work, &w->lock);
+			wait_for_work(w);
 			continue;
 		}
 		w->first = job->next;
@@ -66,6 +94,17 @@ int worker_start(struct worker **w, const char *name, int nice, unsigned limit)
 	}
 	*w = new;
 	return 0;
+}
+
+void worker_beat(struct worker *w, unsigned ms, void (*beat)(void *arg), void *arg)
+{
+	pthread_mutex_lock(&w->lock);
+	w->beat_ms = ms;
+	w->beat = beat;
+	w->beat_arg = arg;
+	w->beat_at_ms = time_monotonic_ms();
+	pthread_cond_signal(&w->work);
+	pthread_mutex_unlock(&w->lock);
 }
 
 int worker_submit(struct worker *w, struct job *job)

@@ -17,6 +17,9 @@ void worker_cancel(struct worker *w);	/* every job that waits or comes now is ru
 void worker_stop(struct worker *w);
 bool worker_cancelling(struct worker *w);	/* for a job that takes long: end now */
 
+/* Before the first job: beat(arg) on the worker's thread, at once and then every so many ms in which there is time for it. */
+void worker_beat(struct worker *w, unsigned ms, void (*beat)(void *arg), void *arg);
+
 /* The job stays its owner's until run() has been called.  EAGAIN: the queue is full. */
 int worker_submit(struct worker *w, struct job *job);
 

@@ -234,6 +234,9 @@ void status_info(struct status_reader *r, struct status_info *info);
  * keeps writing, *out is torn then and its state must not be shown as fresh.  Thread-safe. */
 int status_get(struct status_reader *r, unsigned table, uint32_t id, void *out);
 
+/* How often the record was written, twice; 0 = never.  Of one segment the same count means the same record.  Thread-safe. */
+uint64_t status_changes(struct status_reader *r, unsigned table, uint32_t id);
+
 /* No record of the table has an id at or above it. */
 uint32_t status_limit(struct status_reader *r, unsigned table);
 

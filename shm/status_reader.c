@@ -193,6 +193,16 @@ int status_get(struct status_reader *r, unsigned table, uint32_t id, void *out)
 	return EBUSY;
 }
 
+uint64_t status_changes(struct status_reader *r, unsigned table, uint32_t id)
+{
+	uint8_t *chunk;
+
+	if (id >= status_limit(r, table) || !(chunk = chunk_at(r, table, id / STATUS_CHUNK_RECORDS)))
+		return 0;
+	/* Acquire pairs with the release in status_put(): what is read afterwards is at least this version. */
+	return atomic_load_explicit((const _Atomic uint64_t *)(chunk + id % STATUS_CHUNK_RECORDS * status_stride(table)), memory_order_acquire);
+}
+
 void status_take_dirty(struct status_reader *r, unsigned table, void (*each)(uint32_t id, void *arg), void *arg)
 {
 	if (status_record_size(table))

@@ -1,12 +1,15 @@
 """Reads over HTTP."""
 
 import concurrent.futures
+import statistics
+import time
 
 from measure import alternating, median
 from programs import ADMIN_PASSWORD, Product, bare_http, capture, load
 from table import at_least, at_most
 
 STORED = 100
+FEW, MANY = 1_000, 100_000
 CONNECTIONS = 32
 LOG_INS = 50
 READS_PER_SECOND = 2000
@@ -54,4 +57,32 @@ def log_ins(work):
                   f"{busy_p99 / quiet_p99:.2f}x ({busy_p99:.0f} us; {quiet_p99:.0f} us)")
     row.notes.append(", ".join(f"{one['log_ins']['rate']:.1f} log-ins/s, each {one['log_ins']['p50_us'] / 1e6:.1f} s"
                                for one in results["busy"]))
+    return [row]
+
+
+def look(work, count):
+    """Times in ms of GET /advice after a change of one of so many registrations, and after one that concerns them all."""
+    with Product(work / f"product-{count}").start("mgmtd", "switchcore").fill(count, enabled=False) as product:
+        api = product.api()
+        product.wait_switch(within=60)
+
+        def timed(change):
+            times = []
+            for turn in range(7):
+                change(turn)
+                began = time.perf_counter()
+                api.get("/advice").expect(200)
+                times.append(time.perf_counter() - began)
+            return 1000 * statistics.median(times)
+
+        return (timed(lambda turn: api.patch("/registrations/r000001", user_agent=f"bench/{turn}").expect(200)),
+                timed(lambda turn: api.patch("/sip-parameters", SS_SIP_USER_AGENT_EXPIRE=300 + turn).expect(200)))
+
+
+def advice(work):
+    """GET /advice costs what changed: one registration of many against all of them."""
+    (few, _), (one, every) = look(work, FEW), look(work, MANY)
+    row = at_most(f"GET /advice after a change of one of {MANY} registrations, against one that concerns all", one / every, 0.35,
+                  f"{one / every:.2f}x ({one:.0f} ms; {every:.0f} ms)")
+    row.notes.append(f"with {FEW} registrations: {few:.1f} ms")
     return [row]

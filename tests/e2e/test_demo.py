@@ -165,5 +165,6 @@ def test_the_walk_through_of_the_readme_runs_against_the_demo(live, tmp_path):
     for word in ('"state": "registered"', '"requested_expiry": 300', "REGISTER sip:", '"out_of_range"', '"wrong_type"', "412 Precondition Failed",
                  '"from": 300', "INVITE sip:998801234567@", '"billing_callee": "998801234567"', '"routable": true', '"code": 200',
                  '"actor": "token:nightly"', "this needs the role operator; token:nightly has the role viewer",
-                 '"state": "pending"', '"state": "confirmed"', '"from": "bold"', '"valid": true', "revisions, head "):
+                 '"state": "pending"', '"state": "confirmed"', '"from": "bold"', '"valid": true', "revisions, head ",
+                 '"trouble": "credentials"', '"trouble": "short_expiry"', '"state": "done"'):
         assert word in result.stdout, f"no {word} in {result.stdout}"

@@ -66,6 +66,10 @@ def test_retries_come_after_exactly_the_delay_the_same_every_time(lab):
     newest = sorted(api.attempts("carrier-a"), key=lambda attempt: attempt["at"])[-1]
     assert newest["kind"] == "retry" and newest["planned_s"] == RETRY_S
     assert RETRY_S <= newest["since_previous_s"] <= RETRY_S + LATE_S
+    intervals = lambda: api.get("/checklists/outbound-registration", registration="carrier-a")["items"][5]["state"]
+    assert intervals() == "done"
+    api.change("carrier-a", retry_delay=90)
+    assert intervals() == "warning", "what is planned now is not what the last retry waited"
 
 
 @pytest.mark.slow

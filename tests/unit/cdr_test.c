@@ -1,5 +1,6 @@
 /* The CDRs in their database: put once, found by index, told as JSON. */
 #include "mgmtd/cdr.h"
+#include "mgmtd/store_advice.h"
 #include "mgmtd/store_cdr.h"
 #include "tests/shm/scratch.h"
 
@@ -121,30 +122,83 @@ static sqlite3_int64 count(struct fixture *f, const char *sql)
 
 /* ------------------------------------------------------------------ statements */
 
+/* How many searches by index the statement makes; anything else fails.  text is freed. */
+static unsigned searches(sqlite3 *db, char *text, const char *may_scan)
+{
+	char *explain = sqlite3_mprintf("EXPLAIN QUERY PLAN %s", text);
+	sqlite3_stmt *statement;
+	unsigned count = 0;
+
+	assert_int_equal(sqlite3_prepare_v2(db, explain, -1, &statement, NULL), SQLITE_OK);
+	while (sqlite3_step(statement) == SQLITE_ROW) {
+		const char *detail = (const char *)sqlite3_column_text(statement, 3);
+		bool scans = strncmp(detail, "SCAN", 4) == 0 && !(may_scan && strcmp(text, may_scan) == 0);
+		if (scans || strstr(detail, "TEMP B-TREE"))
+			fail_msg("%s: %s", text, detail);
+		count += strncmp(detail, "SEARCH", 6) == 0;
+	}
+	sqlite3_finalize(statement);
+	sqlite3_free(explain);
+	sqlite3_free(text);
+	return count;
+}
+
 static void every_statement_searches_an_index_and_none_sorts(void **state)
 {
 	struct fixture *f = *state;
 	sqlite3 *db;
-	unsigned searches = 0;
+	unsigned count = 0, advice = 0;
 	char *text;
 
 	assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
-	for (unsigned i = 0; (text = store_cdrs_sql(i)); i++) {
-		char *explain = sqlite3_mprintf("EXPLAIN QUERY PLAN %s", text);
-		sqlite3_stmt *statement;
-		assert_int_equal(sqlite3_prepare_v2(db, explain, -1, &statement, NULL), SQLITE_OK);
-		while (sqlite3_step(statement) == SQLITE_ROW) {
-			const char *detail = (const char *)sqlite3_column_text(statement, 3);
-			if (strncmp(detail, "SCAN", 4) == 0 || strstr(detail, "TEMP B-TREE"))
-				fail_msg("%s: %s", text, detail);
-			searches += strncmp(detail, "SEARCH", 6) == 0;
-		}
-		sqlite3_finalize(statement);
-		sqlite3_free(explain);
-		sqlite3_free(text);
-	}
-	assert_true(searches >= 9);
+	for (unsigned i = 0; (text = store_cdrs_sql(i)); i++)
+		count += searches(db, text, NULL);
+	/* The newest record is the first of a scan backwards. */
+	for (unsigned i = 0; (text = store_advice_sql(i)); i++)
+		advice += searches(db, text, "SELECT seq FROM cdrs ORDER BY seq DESC LIMIT 1");
+	assert_true(count >= 9 && advice == 3);
 	sqlite3_close(db);
+}
+
+static void count_advice(void *arg, const struct advice_record *record)
+{
+	char *ids = arg;
+
+	snprintf(ids + strlen(ids), 200 - strlen(ids), "%s%llu", ids[0] ? " " : "", (unsigned long long)record->id);
+}
+
+static void advice_reads_each_record_once_from_the_last_hour_on(void **state)
+{
+	struct fixture *f = *state;
+	struct store_advice *advice;
+	struct advice_numbers numbers;
+	uint64_t seq;
+	char ids[200] = "";
+
+	assert_int_equal(store_advice_open(&advice, f->dir), 0);
+	assert_int_equal(store_advice_begin(advice, T0, 100, &seq), 0);
+	assert_int_equal(seq, 0);
+	begin(f);
+	for (uint64_t id = 1; id <= 9; id++) {
+		struct cdr cdr = blank(id);
+		cdr.routed = "99880";
+		put(f, &cdr);
+	}
+	commit(f);
+	assert_int_equal(store_advice_begin(advice, T0 + 4 * MINUTE, 100, &seq), 0);
+	assert_int_equal(store_advice_read(advice, &seq, 3, count_advice, ids), 0);
+	assert_string_equal(ids, "4 5 6");
+	assert_int_equal(store_advice_read(advice, &seq, 30, count_advice, ids), 0);
+	assert_int_equal(store_advice_read(advice, &seq, 30, count_advice, ids), 0);
+	assert_string_equal(ids, "4 5 6 7 8 9");
+	assert_int_equal(store_advice_begin(advice, T0, 2, &seq), 0);
+	assert_int_equal(seq, 7);
+	assert_int_equal(store_advice_begin(advice, T0 + 99 * MINUTE, 100, &seq), 0);
+	assert_int_equal(seq, 9);
+	assert_int_equal(store_advice_numbers(advice, 3, &numbers), 0);
+	assert_string_equal(numbers.routed, "99880");
+	assert_int_equal(store_advice_numbers(advice, 77, &numbers), ENOENT);
+	store_advice_close(advice);
 }
 
 static void the_place_is_stored_with_the_records_and_not_without(void **state)
@@ -497,7 +551,7 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(every_statement_searches_an_index_and_none_sorts),
+		T(every_statement_searches_an_index_and_none_sorts), T(advice_reads_each_record_once_from_the_last_hour_on),
 		T(the_place_is_stored_with_the_records_and_not_without),
 		T(a_record_that_is_there_is_told_and_left_out_but_not_another_call_of_its_id),
 		T(a_newer_database_is_refused),
