@@ -35,8 +35,19 @@ static const struct component components[] = {
 	  "'required':['kind','name'],'properties':{'kind':" TEXT ",'name':" TEXT "}},'line':" WHOLE ",'column':" WHOLE "}}" },
 	{ "WriteAnswer", "{'type':'object','required':['revision','changed','applied','diff','warnings','resource'],'properties':{'revision':"
 	  WHOLE_OR_NULL ",'changed':" FLAG ",'published_generation':" WHOLE_OR_NULL ",'applied':{'type':['string','null'],'enum':[]},"
-	  "'dry_run':" FLAG ",'effects':{'type':'object'},'diff':" LIST_OF(REF("Difference")) ",'warnings':" LIST_OF(REF("Violation"))
+	  "'dry_run':" FLAG ",'changes':{'type':'object','description':'Of PUT /config, whose diff has the first 100 only: how many objects.',"
+	  "'properties':{'create':" WHOLE ",'update':" WHOLE ",'delete':" WHOLE "}},'effects':{'type':'object'},'diff':" LIST_OF(REF("Difference")) ",'warnings':" LIST_OF(REF("Violation"))
 	  ",'resource':{'type':['object','null']}}}" },
+	{ "SealedSecrets", "{'type':'object','required':['kdf','opslimit','memlimit','salt','check'],'additionalProperties':false,'properties':{"
+	  "'kdf':{'type':'string','enum':['argon2id13']},'opslimit':{'type':'integer','minimum':1,'maximum':10},'memlimit':{'type':'integer',"
+	  "'minimum':8192,'maximum':268435456},'salt':" TEXT ",'check':" TEXT "}}" },
+	{ "ExportRequest", "{'type':'object','required':['passphrase'],'additionalProperties':false,'properties':{'passphrase':{'type':'string',"
+	  "'minLength':12,'maxLength':1024,'writeOnly':true}}}" },
+	{ "BackupRequest", "{'type':'object','required':['include_key'],'additionalProperties':false,'properties':{'include_key':{'type':'boolean',"
+	  "'description':'Put the key beside it that opens the secrets in it: without that key they are lost, with it whoever reads the backup "
+	  "has them.'}}}" },
+	{ "Backup", "{'type':'object','required':['name','revision','at','bytes','files'],'properties':{'name':{'type':'string','description':"
+	  "'Of the directory below `backups` in the state directory.'},'revision':" WHOLE ",'at':" TIME ",'bytes':" WHOLE ",'files':" LIST_OF(TEXT) "}}" },
 	{ "Difference", "{'type':'object','required':['kind','name','op'],'properties':{'kind':" TEXT ",'name':" TEXT ",'op':{'type':'string','enum':"
 	  "['create','update','delete']},'fields':" LIST_OF("{'type':'object','required':['pointer','from','to'],'properties':{'pointer':" TEXT
 	  ",'from':{},'to':{}}}") ",'before':{},'after':{}}}" },

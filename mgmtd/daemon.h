@@ -19,6 +19,9 @@ struct daemon {
 	struct tokens *tokens;
 	struct worker *hasher;		/* passwords: one thread of low priority */
 	struct worker *reader;		/* history and trace: what would hold up the event loop */
+	struct worker *bulk;		/* whole configurations: what takes seconds */
+	struct worker *backup;
+	struct store_export *exports;	/* bulk's */
 	struct server *server;
 };
 

@@ -14,6 +14,8 @@ static const struct { const char *name; size_t at; bool single; } known[] = {
 	{ "Content-Type",      offsetof(struct head, content_type),      true },
 	{ "Transfer-Encoding", offsetof(struct head, transfer_encoding), true },
 	{ "Last-Event-ID",     offsetof(struct head, last_event_id),     true },
+	{ "Idempotency-Key",   offsetof(struct head, idempotency_key),   true },
+	{ "X-Passphrase",      offsetof(struct head, passphrase),        true },
 	{ "Accept",            offsetof(struct head, accept),            false },
 };
 #define KNOWN (sizeof known / sizeof known[0])

@@ -14,6 +14,7 @@ struct header { const char *value; unsigned count; };	/* value of the last one; 
 struct head {
 	struct header host, authorization, content_type, content_length, transfer_encoding;
 	struct header if_match, if_none_match, accept, last_event_id;
+	struct header idempotency_key, passphrase;
 };
 
 void head_take(struct head *head, struct MHD_Connection *connection);

@@ -5,8 +5,10 @@
 #include "mgmtd/events.h"
 #include "mgmtd/intake.h"
 #include "mgmtd/log.h"
+#include "mgmtd/offline.h"
 #include "mgmtd/resource.h"
 #include "mgmtd/server.h"
+#include "mgmtd/store_export.h"
 #include "mgmtd/token.h"
 #include "mgmtd/watch.h"
 #include "mgmtd/worker.h"
@@ -26,6 +28,7 @@
 #define HASHER_NICE 19
 #define HASHER_QUEUE 64
 #define READER_QUEUE 256
+#define BULK_QUEUE 8
 
 static int fail(const char *what, int error, struct shm_why *why)
 {
@@ -114,9 +117,12 @@ static int start_parts(struct daemon *d, int fd, struct shm_why *why)
 	d->store = writer_store(d->writer);
 	if ((e = store_cdrs_open(&d->cdrs, d->options.state, why)))
 		return fail("mgmtd", e, why);
+	if ((e = store_export_open(&d->exports, d->options.state, why)))
+		return fail("mgmtd", e, why);
 	if ((e = account_prepare(d->writer, &d->options, why)) || (e = tokens_open(&d->tokens, d->options.state, d->store, why)))
 		return fail("mgmtd", e, why);
 	if ((e = worker_start(&d->hasher, "hasher", HASHER_NICE, HASHER_QUEUE)) ||
+	    (e = worker_start(&d->bulk, "bulk", 0, BULK_QUEUE)) || (e = worker_start(&d->backup, "backup", 0, 1)) ||
 	    (e = worker_start(&d->reader, "reader", 0, READER_QUEUE)) || (e = watch_start(d->watch, d->writer)) ||
 	    (e = intake_start(&d->intake, d->cdrs, d->options.cdr_spool, d->options.cdr_keep_days)))
 		return fail("mgmtd", e, why);
@@ -132,12 +138,17 @@ static void stop_parts(struct daemon *d)
 		waiters_cancel(watch_waiters(d->watch));
 		worker_cancel(d->hasher);
 		worker_cancel(d->reader);
+		worker_cancel(d->bulk);
+		worker_cancel(d->backup);
 	}
 	server_stop(d->server);
 	resource_forget();
 	watch_stop(d->watch);
 	worker_stop(d->hasher);
 	worker_stop(d->reader);
+	worker_stop(d->bulk);
+	worker_stop(d->backup);
+	store_export_close(d->exports);
 	intake_stop(d->intake);
 	store_cdrs_close(d->cdrs);
 	writer_close(d->writer);
@@ -171,6 +182,11 @@ int main(int argc, char **argv)
 	block_signals(&stopping);
 	d.started_ms = time_monotonic_ms();
 	e = sodium_init() < 0 ? EIO : 0;
+	if (!e && (d.options.export_file || d.options.import_file)) {
+		if ((e = offline_run(&d.options, &why)))
+			fprintf(stderr, "mgmtd: %s\n", why.text[0] ? why.text : strerror(e));
+		return e ? 1 : 0;
+	}
 	if (!e)
 		e = server_listen(&fd, &d.options, &why);
 	if (!e && d.options.user)

@@ -13,7 +13,7 @@
 #define DEFAULT_LISTEN "127.0.0.1:8080"
 #define KEEP_DAYS_MAX 10000
 
-enum { OPT_STATE = 1, OPT_RUN, OPT_LISTEN, OPT_PASSWORD, OPT_CDR_SPOOL, OPT_CDR_KEEP, OPT_USER, OPT_LEVEL, OPT_IF_MATCH, OPT_INSECURE, OPT_HELP, OPT_VERSION };
+enum { OPT_STATE = 1, OPT_RUN, OPT_LISTEN, OPT_PASSWORD, OPT_CDR_SPOOL, OPT_CDR_KEEP, OPT_USER, OPT_LEVEL, OPT_IF_MATCH, OPT_INSECURE, OPT_EXPORT, OPT_IMPORT, OPT_PASSPHRASE, OPT_HELP, OPT_VERSION };
 
 static const struct option table[] = {
 	{ "state",               required_argument, NULL, OPT_STATE },
@@ -26,6 +26,9 @@ static const struct option table[] = {
 	{ "log-level",           required_argument, NULL, OPT_LEVEL },
 	{ "require-if-match",    no_argument,       NULL, OPT_IF_MATCH },
 	{ "insecure-http",       no_argument,       NULL, OPT_INSECURE },
+	{ "export",              required_argument, NULL, OPT_EXPORT },
+	{ "import",              required_argument, NULL, OPT_IMPORT },
+	{ "passphrase-file",     required_argument, NULL, OPT_PASSPHRASE },
 	{ "help",                no_argument,       NULL, OPT_HELP },
 	{ "version",             no_argument,       NULL, OPT_VERSION },
 	{ 0 },
@@ -48,6 +51,10 @@ static const char help[] =
 	"  --cdr-keep-days N           delete call records from the database N days after the call's end (1 to 10000);\n"
 	"                              default 0 = never\n"
 	"  --user NAME                 become this user once the address is bound\n"
+	"  --export FILE               write the configuration in DIR to FILE (- = stdout) and end; no mgmtd may run there\n"
+	"  --import FILE               replace the configuration in DIR by that of FILE (- = stdin), as one revision, and end\n"
+	"  --passphrase-file FILE      --export: put the secrets in, sealed with the passphrase in the first line (12 to 1024\n"
+	"                              bytes); without it they stay out.  --import: the passphrase they were sealed with\n"
 	"  --log-level LEVEL           error, warning, info (default) or debug\n"
 	"  --help, --version\n"
 	"\n"
@@ -132,6 +139,10 @@ static int complete(struct options *options, const struct words *words, int *exi
 	struct shm_why why = { "" };
 	if (!options->state)
 		return refuse(exit_code, "--state DIR must be given", NULL);
+	if (options->export_file && options->import_file)
+		return refuse(exit_code, "--export and --import exclude each other", NULL);
+	if (options->passphrase_file && !options->export_file && !options->import_file)
+		return refuse(exit_code, "--passphrase-file is for --export and --import", NULL);
 	int e = take_listen(options, words->listen, exit_code);
 	if (e)
 		return e;
@@ -176,6 +187,15 @@ static int take_option(struct options *options, struct words *words, int option,
 		return 0;
 	case OPT_IF_MATCH:
 		options->require_if_match = true;
+		return 0;
+	case OPT_EXPORT:
+		options->export_file = optarg;
+		return 0;
+	case OPT_IMPORT:
+		options->import_file = optarg;
+		return 0;
+	case OPT_PASSPHRASE:
+		options->passphrase_file = optarg;
 		return 0;
 	case OPT_INSECURE:
 		words->insecure = true;

@@ -14,6 +14,9 @@ struct options {
 	unsigned cdr_keep_days;			/* 0 = for ever */
 	const char *user;			/* to become after binding, or NULL */
 	bool require_if_match;
+	/* instead of serving: the whole configuration into a file, or out of it ("-" = stdout, stdin); at most one of them */
+	const char *export_file, *import_file;
+	const char *passphrase_file;		/* of the secrets in that file, or NULL */
 	struct sockaddr_storage listen;
 	socklen_t listen_len;
 };

@@ -19,6 +19,7 @@ enum route_flag {
 	ROUTE_WRITES = 1,		/* refused while the password must be changed */
 	ROUTE_STREAM = 2,		/* no HEAD */
 	ROUTE_SECRET_BODY = 4,		/* small, wiped afterwards */
+	ROUTE_LARGE_BODY = 64,		/* up to REQUEST_LARGE_BODY_MAX */
 	ROUTE_CONDITIONAL = 8,		/* wants If-Match under --require-if-match */
 };
 

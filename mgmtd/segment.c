@@ -34,16 +34,19 @@ int segment_put(struct config_writer *segment, const struct secrets *secrets, co
 	return config_put(segment, object->kind->id, record);
 }
 
-static int load_secrets(struct store *store, const struct secrets *secrets, const struct object *object,
-                        const json_t *document, struct record *record)
+static int load_secrets(struct store *store, const struct secrets *secrets, const struct object *object, struct record *record)
 {
+	char references[MEMBERS_MAX][SECRET_REFERENCE];
+
+	if (document_references(references, object->kind, object->document))
+		return 0;
 	for (size_t i = 0; i < object->kind->nfields; i++) {
 		const struct field *field = &object->kind->fields[i];
-		const char *reference = field->flags & SECRET ? document_secret(document, field) : NULL;
+		const char *reference = field->flags & SECRET ? references[i] : "";
 		unsigned char box[SECRET_BOX_MAX];
 		char plain[SECRET_PLAIN_MAX + 1] = "";
 		size_t size;
-		if (!reference)
+		if (!reference[0])
 			continue;
 		int error = store_get_secret(store, reference, box, &size);
 		if (!error)
@@ -61,15 +64,11 @@ static int load_secrets(struct store *store, const struct secrets *secrets, cons
 static int publish_object(struct config_writer *segment, struct store *store, const struct secrets *secrets,
                           const struct object *object, struct record *record)
 {
-	json_t *document = json_loads(object->document, 0, NULL);
-	int error;
-
 	memset(record, 0, object->kind->record_size);
-	if (document_to_record(object->kind, document, record))
+	if (document_text_to_record(object->kind, object->document, record))
 		log_warnx("%s %s: the stored document breaks a rule of this version; what does is left empty",
 		          object->kind->noun, object->name);
-	error = load_secrets(store, secrets, object, document, record);
-	json_decref(document);
+	int error = load_secrets(store, secrets, object, record);
 	return error ? error : segment_put(segment, secrets, object, record);
 }
 

@@ -2,7 +2,7 @@
 
 #include "mgmtd/revision.h"
 #include "mgmtd/secret.h"
-#include "mgmtd/store_database.h"
+#include "mgmtd/store_private.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -42,8 +42,7 @@ static const char *const sql[SQL_COUNT] = {
 	[SQL_PUT_SECRET] = "INSERT OR IGNORE INTO secrets VALUES (?1, ?2)",
 	[SQL_GET_SECRET] = "SELECT box FROM secrets WHERE reference = ?1",
 	[SQL_HEAD] = "SELECT revision, hash FROM revisions ORDER BY revision DESC LIMIT 1",
-	[SQL_EACH_OBJECT] = "SELECT kind, name, id, incarnation, revision, changed_at, changed_by, document"
-		" FROM documents ORDER BY kind, name",
+	[SQL_EACH_OBJECT] = STORE_EACH_OBJECT,
 	[SQL_PUT_USER] = "INSERT OR REPLACE INTO users VALUES (?1, ?2, ?3, ?4)",
 	[SQL_REVOKE] = "INSERT OR REPLACE INTO revoked_tokens VALUES (?1, ?2)",
 	[SQL_FORGET_REVOKED] = "DELETE FROM revoked_tokens WHERE expires_at < unixepoch()",
@@ -62,6 +61,7 @@ struct store {
 	sqlite3 *writer, *reader, *history;	/* history: a long list must not hold up the check of a token */
 	sqlite3_stmt *statements[SQL_COUNT];
 	pthread_mutex_t reading, browsing;	/* guard the statements of reader and history */
+	struct store_answers *answers;
 	EVP_MD_CTX *sha256;		/* OpenSSL's uses the processor's instructions; libsodium's takes as long as an INSERT */
 	bool in_transaction;
 };
@@ -72,6 +72,7 @@ void store_close(struct store *s)
 		return;
 	for (int i = 0; i < SQL_COUNT; i++)
 		sqlite3_finalize(s->statements[i]);
+	store_answers_close(s->answers);
 	sqlite3_close(s->reader);
 	sqlite3_close(s->history);
 	sqlite3_close(s->writer);
@@ -79,6 +80,11 @@ void store_close(struct store *s)
 	pthread_mutex_destroy(&s->reading);
 	pthread_mutex_destroy(&s->browsing);
 	free(s);
+}
+
+struct store_answers *store_answers(struct store *s)
+{
+	return s->answers;
 }
 
 const char *store_explain(int error)
@@ -130,7 +136,7 @@ int store_open(struct store **out, const char *state, bool *fresh, struct shm_wh
 	/* SQLite's own default mode follows the umask; the directory is 0700, the files should not depend on that. */
 	mode_t old = umask(077);
 	error = store_connect(&s->writer, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
-	                      "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 8000", why);
+	                      "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 8000; PRAGMA cache_size = -32000", why);
 	if (!error)
 		error = store_migrate(s->writer, path, migrations, MIGRATIONS, why);
 	if (!error)
@@ -140,6 +146,8 @@ int store_open(struct store **out, const char *state, bool *fresh, struct shm_wh
 	umask(old);
 	if (!error)
 		error = prepare(s, path, why);
+	if (!error)
+		error = store_answers_open(&s->answers, s->writer, path, why);
 	if (error) {
 		store_close(s);
 		return error;
@@ -268,19 +276,7 @@ static void copy_column(char *text, size_t size, sqlite3_stmt *statement, int co
 
 int store_get_secret(struct store *s, const char *reference, void *box, size_t *size)
 {
-	sqlite3_stmt *statement = s->statements[SQL_GET_SECRET];
-
-	bind_text(s, SQL_GET_SECRET, 1, reference);
-	int code = sqlite3_step(statement);
-	if (code == SQLITE_ROW) {
-		*size = (size_t)sqlite3_column_bytes(statement, 0);
-		if (*size <= SECRET_BOX_MAX)
-			memcpy(box, sqlite3_column_blob(statement, 0), *size);
-	}
-	sqlite3_reset(statement);
-	if (code != SQLITE_ROW)
-		return code == SQLITE_DONE ? ENOENT : store_errno(code);
-	return *size <= SECRET_BOX_MAX ? 0 : EIO;
+	return store_box(s->statements[SQL_GET_SECRET], reference, box, size);
 }
 
 int store_head(struct store *s, uint64_t *revision, unsigned char hash[STORE_HASH])
@@ -301,26 +297,7 @@ int store_head(struct store *s, uint64_t *revision, unsigned char hash[STORE_HAS
 
 int store_each_object(struct store *s, int (*each)(void *arg, const struct object *row), void *arg)
 {
-	sqlite3_stmt *statement = s->statements[SQL_EACH_OBJECT];
-	int code, error = 0;
-
-	while (!error && (code = sqlite3_step(statement)) == SQLITE_ROW) {
-		struct object row = {
-			.kind = schema_kind_by_path((const char *)sqlite3_column_text(statement, 0)),
-			.id = (uint32_t)sqlite3_column_int64(statement, 2),
-			.incarnation = (uint64_t)sqlite3_column_int64(statement, 3),
-			.revision = (uint64_t)sqlite3_column_int64(statement, 4),
-			.changed_by = (char *)(uintptr_t)sqlite3_column_text(statement, 6),
-			.document = (char *)(uintptr_t)sqlite3_column_text(statement, 7),
-		};
-		copy_column(row.name, sizeof row.name, statement, 1);
-		copy_column(row.changed_at, sizeof row.changed_at, statement, 5);
-		error = row.kind ? each(arg, &row) : 0;	/* a kind of a later version cannot be here: newer is refused */
-	}
-	if (!error)
-		error = store_errno(code);
-	sqlite3_reset(statement);
-	return error;
+	return store_rows(s->statements[SQL_EACH_OBJECT], each, arg);
 }
 
 int store_user_get(struct store *s, const char *username, struct store_user *user)
