@@ -13,7 +13,8 @@ static void take_text(const struct body_field *field, const json_t *value, json_
 	if (!json_is_string(value))
 		problem_violation(errors, "", field->name, "wrong_type", "must be a text");
 	else if (len < (size_t)field->min)
-		problem_violation(errors, "", field->name, "required", "must not be empty");
+		problem_violation(errors, "", field->name, len ? "out_of_range" : "required", "must be at least %d byte%s; got %zu", field->min,
+		                  field->min == 1 ? "" : "s", len);
 	else if (len > (size_t)field->max)
 		problem_violation(errors, "", field->name, "too_long", "must not exceed %d bytes; got %zu", field->max, len);
 	else if ((fault = schema_text_fault(FT_TEXT, json_string_value(value), len)))
@@ -34,6 +35,14 @@ static void take_number(const struct body_field *field, const json_t *value, jso
 		*field->number = number;
 }
 
+static void take_flag(const struct body_field *field, const json_t *value, json_t *errors)
+{
+	if (json_is_boolean(value))
+		*field->flag = json_is_true(value);
+	else
+		problem_violation(errors, "", field->name, "wrong_type", "must be true or false");
+}
+
 static void take_member(const struct body_field *fields, size_t count, const char *name, const json_t *value, json_t *errors)
 {
 	for (size_t i = 0; i < count; i++) {
@@ -41,6 +50,8 @@ static void take_member(const struct body_field *fields, size_t count, const cha
 			continue;
 		if (fields[i].text)
 			take_text(&fields[i], value, errors);
+		else if (fields[i].flag)
+			take_flag(&fields[i], value, errors);
 		else
 			take_number(&fields[i], value, errors);
 		return;

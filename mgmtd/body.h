@@ -1,4 +1,4 @@
-/* A small request body: an object of texts and whole numbers, with exactly the fields that are declared. */
+/* A small request body: an object of texts, whole numbers and flags, with exactly the fields that are declared. */
 #ifndef MGMTD_BODY_H
 #define MGMTD_BODY_H
 
@@ -7,6 +7,7 @@
 struct body_field {
 	const char *name;
 	char *text;			/* of a text: room for max bytes and NUL; of a number NULL */
+	bool *flag;			/* of a flag; likewise */
 	int64_t *number;		/* of a number; keeps its value when the field is left out */
 	int32_t min, max;		/* of the text in bytes, or of the number */
 	bool optional;

@@ -1,30 +1,43 @@
 #include "mgmtd/change.h"
 
 #include "mgmtd/problem.h"
+#include "mgmtd/replacement.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+void change_shed(struct change *change)
+{
+	for (size_t i = 0; i < change->count; i++) {
+		json_decref(change->operations[i].value);
+		object_free(change->operations[i].ready);
+		free(change->operations[i].pointer);
+	}
+	free(change->operations);
+	replacement_free(change->whole);
+	change->operations = NULL;
+	change->whole = NULL;
+	change->count = 0;
+}
+
 void change_free(struct change *change)
 {
 	if (!change)
 		return;
-	for (size_t i = 0; i < change->count; i++) {
-		json_decref(change->operations[i].value);
-		free(change->operations[i].pointer);
-	}
-	free(change->operations);
+	change_shed(change);
 	free(change->if_match);
 	free(change->actor);
 	free(change->address);
 	free(change->token);
 	free(change->comment);
+	free(change->key);
 	free(change->request_id);
 	free(change->obstacle);
 	json_decref(change->violations);
 	json_decref(change->body);
 	free(change->resource);
+	free(change->answer);
 	free(change);
 }
 
@@ -41,8 +54,30 @@ struct change *change_new(size_t count)
 	return change;
 }
 
-/* Gives the operation its name, checked.  Parameters are checked against the table, when the name is looked up. */
-static bool set_name(struct operation *op, const char *prefix, const json_t *name, json_t *errors)
+int change_order(const void *a, const void *b)
+{
+	const struct operation *one = a, *other = b;
+	int kinds = (int)(one->kind - other->kind);
+
+	return kinds ? kinds : strcmp(one->name, other->name);
+}
+
+void change_sort(struct change *change)
+{
+	if (change->count > 1)
+		qsort(change->operations, change->count, sizeof *change->operations, change_order);
+}
+
+const struct operation *change_find(const struct change *change, const struct kind *kind, const char *name)
+{
+	struct operation key = { .kind = kind };
+
+	snprintf(key.name, sizeof key.name, "%s", name);
+	return change->count ? bsearch(&key, change->operations, change->count, sizeof key, change_order) : NULL;
+}
+
+/* Parameters are checked against the table, when the name is looked up. */
+bool change_name(struct operation *op, const char *prefix, const json_t *name, json_t *errors)
 {
 	const char *fault;
 
@@ -98,7 +133,7 @@ struct change *change_single(enum operation_verb verb, const struct kind *kind, 
 	op->verb = verb;
 	op->kind = kind;
 	json_t *named = name ? json_string(name) : json_incref(json_object_get(body, "name"));
-	set_name(op, "", named, errors);
+	change_name(op, "", named, errors);
 	json_decref(named);
 	if (kind->id == KIND_PARAMETERS && body) {
 		op->value = json_incref(bare_value(body, "", errors));
@@ -216,7 +251,7 @@ static void parse_operation(struct operation *op, size_t index, json_t *item, js
 	}
 	bool known = parse_verb(op, prefix, json_object_get(item, "op"), errors);
 	known = parse_kind(op, prefix, json_object_get(item, "kind"), errors) && known;
-	bool named = set_name(op, prefix, json_object_get(item, "name"), errors);
+	bool named = change_name(op, prefix, json_object_get(item, "name"), errors);
 	if (!known)
 		return;
 	bool parameter = op->kind->id == KIND_PARAMETERS;

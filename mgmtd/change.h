@@ -9,6 +9,7 @@
 #include <jansson.h>
 
 #define CHANGE_COMMENT_MAX 1024	/* bytes */
+#define CHANGE_FINGERPRINT 32
 
 enum operation_verb {
 	VERB_CREATE,	/* POST: 409 exists */
@@ -26,6 +27,14 @@ struct operation {
 	char *pointer;		/* where the value stands in the body, the prefix of its errors' pointers: "", "/value",
 				 * "/SS_X", "/changes/3/value", … */
 	bool broken;		/* beyond checking: the violation is told already */
+
+	/* of a replacement (replacement.h): decoded before it came to the writer, which stands while the object is at `seen` */
+	bool decoded;
+	struct object *ready;	/* what came of it; NULL = the object as it is */
+	uint64_t seen;		/* revision of the object then; 0 = there was none */
+	uint64_t kept;		/* its secrets, as bits, that the body leaves as they are: ready's record lacks them */
+	const char *text;	/* the value in the body */
+	size_t len;
 };
 
 struct change {
@@ -34,6 +43,7 @@ struct change {
 	size_t count;
 	bool collective;	/* came as a set (/changes, PATCH /sip-parameters): the answer's resource is null and its
 				 * ETag the revision */
+	struct replacement *whole;	/* the operations, sorted, are all there is to be: what they do not name is deleted; or NULL */
 	json_t *violations;	/* found while it was built; NULL = none.  The writer adds its own and refuses all at once */
 	bool dry_run;
 	char *if_match;		/* the header's value, or NULL; against the object of a single operation, else the revision */
@@ -42,6 +52,8 @@ struct change {
 	char *address;		/* of the client; never NULL */
 	char *token;		/* name of the API token, or NULL for a session */
 	char *comment;		/* why, or NULL */
+	char *key;		/* the Idempotency-Key, or NULL */
+	unsigned char fingerprint[CHANGE_FINGERPRINT];	/* of what came with the key */
 	char *request_id;	/* never NULL */
 	unsigned confirm_within;	/* seconds until it goes back unless it is confirmed; 0 = it stands */
 	/* of a reversal (reversal.h) */
@@ -57,6 +69,9 @@ struct change {
 	uint64_t revision;	/* for the ETag "rN"; set also with 412 */
 	bool tagged;		/* there is one; "r0" is that of a parameter never set */
 	uint64_t generation;	/* published, with this change in it; 0 = refused or a dry run */
+	char *answer;		/* with a key: the answer's body, whole, as it is kept for who asks again */
+	bool repeated;		/* it is the kept one of an earlier change: nothing was done */
+	const char *applied;	/* with a key: the word in `answer` */
 	bool taken;		/* internal: it is a new revision */
 	bool created;		/* 201: Location is kind->path "/" name of operations[0] */
 
@@ -69,6 +84,18 @@ struct change {
 
 struct change *change_new(size_t count);	/* operations zeroed; NULL = out of memory */
 void change_free(struct change *change);
+void change_shed(struct change *change);	/* frees what only the writer needed: the operations, and what they came of */
+
+/* By kind and name: the order of a replacement's operations.  find: of a sorted change; NULL = it has none. */
+int change_order(const void *a, const void *b);
+void change_sort(struct change *change);
+const struct operation *change_find(const struct change *change, const struct kind *kind, const char *name);
+
+/* Gives the operation its name, checked; false: it is none, which is told at prefix/name. */
+bool change_name(struct operation *op, const char *prefix, const json_t *name, json_t *errors);
+
+/* The answer to a write that was done, as JSON text; applied: the word for that member, NULL = null.  NULL = out of memory. */
+char *outcome_text(const struct change *change, const char *applied);
 
 /* Builders from a parsed request body, which they borrow.  Violations go to `errors`, which the change then also holds, to
  * be told together with those that the writer finds.  NULL: nothing in the body can be checked further, or no memory.

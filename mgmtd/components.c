@@ -39,10 +39,11 @@ static const struct component components[] = {
 	  "'pattern':'^[a-z_]+$'},'detail':" TEXT ",'min':{'type':'number'},'max':{'type':'number'},'got':{},'options':{'type':'array'},"
 	  "'referrers':" LIST_OF("{'type':'object','properties':{'kind':" TEXT ",'name':" TEXT ",'field':" TEXT "}}") ",'conflict':{'type':'object',"
 	  "'properties':{'kind':" TEXT ",'name':" TEXT "}},'line':" WHOLE ",'column':" WHOLE "}}" },
-	{ "WriteAnswer", "{'type':'object','optional':['dry_run','effects','confirm_by'],'properties':{'revision':"
+	{ "WriteAnswer", "{'type':'object','optional':['dry_run','effects','confirm_by','changes'],'properties':{'revision':"
 	  WHOLE_OR_NULL ",'changed':" FLAG ",'published_generation':" WHOLE_OR_NULL ",'confirm_by':{'type':'string','format':'date-time','description':"
 	  "'Until when it must be confirmed.'},'applied':{'type':['string','null'],'enum':[]},"
-	  "'dry_run':" FLAG ",'effects':{'type':'object','properties':{'reregister':{'type':'object','properties':{'count':" WHOLE
+	  "'dry_run':" FLAG ",'changes':{'type':'object','description':'Of PUT /config, whose diff has the first 100 only: how many objects.',"
+	  "'properties':{'create':" WHOLE ",'update':" WHOLE ",'delete':" WHOLE "}},'effects':{'type':'object','properties':{'reregister':{'type':'object','properties':{'count':" WHOLE
 	  ",'names':" LIST_OF(REF("Name")) "}}}},'diff':" LIST_OF(REF("Difference")) ",'warnings':" LIST_OF(REF("Violation"))
 	  ",'resource':{}}}" },
 	{ "Change", "{'type':'object','properties':{'kind':{'type':'string','enum':[]},'name':" REF("Name") ",'op':{'type':'string','enum':"
@@ -53,6 +54,16 @@ static const struct component components[] = {
 	{ "Effective", "{'type':'object','additionalProperties':{'anyOf':[" REF("EffectiveValue") ",{'type':'object','additionalProperties':"
 	  REF("EffectiveValue") "}]}}" },
 	{ "EffectiveValue", "{'type':'object','properties':{'value':{'type':['integer','string','boolean']},'from':" TEXT "}}" },
+	{ "SealedSecrets", "{'type':'object','required':['kdf','opslimit','memlimit','salt','check'],'additionalProperties':false,'properties':{"
+	  "'kdf':{'type':'string','enum':['argon2id13']},'opslimit':{'type':'integer','minimum':1,'maximum':10},'memlimit':{'type':'integer',"
+	  "'minimum':8192,'maximum':268435456},'salt':" TEXT ",'check':" TEXT "}}" },
+	{ "ExportRequest", "{'type':'object','required':['passphrase'],'additionalProperties':false,'properties':{'passphrase':{'type':'string',"
+	  "'minLength':12,'maxLength':1024,'writeOnly':true}}}" },
+	{ "BackupRequest", "{'type':'object','required':['include_key'],'additionalProperties':false,'properties':{'include_key':{'type':'boolean',"
+	  "'description':'Put the key beside it that opens the secrets in it: without that key they are lost, with it whoever reads the backup "
+	  "has them.'}}}" },
+	{ "Backup", "{'type':'object','required':['name','revision','at','bytes','files'],'properties':{'name':{'type':'string','description':"
+	  "'Of the directory below `backups` in the state directory.'},'revision':" WHOLE ",'at':" TIME ",'bytes':" WHOLE ",'files':" LIST_OF(TEXT) "}}" },
 	{ "ChangeSet", "{'type':'object','required':['changes'],'additionalProperties':false,'properties':{'comment':{'type':['string','null'],"
 	  "'maxLength':1024},'changes':{'type':'array','items':{'type':'object','required':['op','kind','name'],'additionalProperties':false,"
 	  "'properties':{'op':{'type':'string','enum':['put','patch','delete']},'kind':{'type':'string','enum':[]},'name':" REF("Name")

@@ -24,6 +24,9 @@ struct daemon {
 	struct throttle *throttle;	/* of log-ins; the event thread's */
 	struct refusals *refusals;
 	struct tls *tls;		/* NULL = plain HTTP */
+	struct worker *bulk;		/* whole configurations: what takes seconds */
+	struct worker *backup;
+	struct store_export *exports;	/* bulk's */
 	struct server *server;
 	struct tally *tally;
 	struct access_log *access_log;	/* NULL = none is wanted */

@@ -95,7 +95,7 @@ static json_t *object_schema(const struct kind *kind, enum field_use use, bool n
 		const struct field *field = &kind->fields[i];
 		json_t *owner = field->flags & SIP ? sip_of(properties, use) : object;
 		json_object_set_new(json_object_get(owner, "properties"), field->name, description_field(kind, field, use));
-		if (use == FIELD_SHOWN || (use == FIELD_WRITTEN && (field->flags & REQUIRED)))
+		if (use == FIELD_SHOWN || (use != FIELD_PATCHED && (field->flags & REQUIRED)))
 			json_array_append_new(json_object_get(owner, "required"), json_string(field->name));
 	}
 	if (use == FIELD_SHOWN && json_object_get(properties, "sip"))
@@ -153,6 +153,22 @@ static void add_resources(json_t *components)
 		json_array_append_new(any, reference(k == KIND_PARAMETERS ? "Parameter" : name));
 	}
 	json_object_set_new(json_object_get(json_object_get(components, "WriteAnswer"), "properties"), "resource", json_pack("{s:o}", "anyOf", any));
+}
+
+/* One member for each kind: what is there, or is to be. */
+static json_t *configuration(void)
+{
+	json_t *whole = json_pack("{s:s, s:[], s:{s:{s:s}, s:{s:[s,s]}, s:o}, s:b}", "type", "object", "required", "properties", "revision",
+	                          "type", "integer", "at", "type", "string", "null", "secrets", reference("SealedSecrets"),
+	                          "additionalProperties", 0);
+	for (size_t k = 0; k < KIND_COUNT; k++) {
+		const struct kind *kind = &schema_kinds[k];
+		json_t *section = k == KIND_PARAMETERS ? reference("ParametersPatch")
+		                                       : json_pack("{s:s, s:o}", "type", "array", "items", object_schema(kind, FIELD_MOVED, true));
+		json_object_set_new(json_object_get(whole, "properties"), kind->path, section);
+		json_array_append_new(json_object_get(whole, "required"), json_string(kind->path));
+	}
+	return whole;
 }
 
 /* After the others are complete. */
@@ -237,6 +253,10 @@ static json_t *parameters_of(const struct route *route)
 		json_array_append_new(list, header("If-Match", "Only if the object still has this ETag; else 412."));
 		json_array_append_new(list, header("If-None-Match", "\"*\": create only, do not replace."));
 	}
+	if ((route->queries & QUERY_BIT(Q_DRY_RUN)) && strcmp(route->method, "POST") == 0)
+		json_array_append_new(list, header("Idempotency-Key", "The same key and request within 24 hours: the answer of then, nothing done again."));
+	if (route->flags & ROUTE_LARGE_BODY)
+		json_array_append_new(list, header("X-Passphrase", "Of the sealed secrets in the document."));
 	if (route->flags & ROUTE_STREAM)
 		json_array_append_new(list, header("Last-Event-ID", "Go on after this event."));
 	return list;
@@ -284,6 +304,7 @@ json_t *description_openapi_json(void)
 	add_resources(components);
 	shape_complete(components);
 	add_parameters(components, &schema_kinds[KIND_PARAMETERS]);
+	json_object_set_new(components, "Configuration", configuration());
 	return json_pack("{s:s, s:{s:s, s:s, s:{s:s, s:s}}, s:[{s:[]}, {s:[]}], s:o, s:{s:o, s:o, s:{s:{s:s, s:s, s:s}, s:{s:s, s:s, s:s}}}}",
 	                 "openapi", "3.1.0", "info", "title", "Tandem", "version", TANDEM_VERSION, "license", "name", "MIT",
 	                 "identifier", "MIT", "security", "bearer", "cookie", "paths", paths(), "components", "schemas", components,

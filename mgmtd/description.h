@@ -24,8 +24,8 @@ json_t *description_problems(void);
 /* {type: {"schema": …}}; component NULL: any text. */
 json_t *description_content(const char *type, const char *component);
 
-/* The JSON Schema of a field: as GET shows it, as PUT and POST take it, as PATCH takes it. */
-enum field_use { FIELD_SHOWN, FIELD_WRITTEN, FIELD_PATCHED };
+/* The JSON Schema of a field: as GET shows it, as PUT and POST take it, as PATCH takes it, as /config shows and takes it. */
+enum field_use { FIELD_SHOWN, FIELD_WRITTEN, FIELD_PATCHED, FIELD_MOVED };
 json_t *description_field(const struct kind *kind, const struct field *field, enum field_use use);
 
 #endif

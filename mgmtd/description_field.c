@@ -23,8 +23,14 @@ static json_t *secret_schema(const struct field *field, enum field_use use)
 		json_object_set_new(shown, "readOnly", json_true());
 		return shown;
 	}
-	return json_pack("{s:[{s:s, s:i, s:i}, o, {s:s}], s:b}", "anyOf", "type", "string", "minLength", field->min, "maxLength",
-	                 field->max, shown, "type", "null", "writeOnly", 1);
+	json_t *written = json_pack("{s:[{s:s, s:i, s:i}, o, {s:s}]}", "anyOf", "type", "string", "minLength", field->min, "maxLength",
+	                            field->max, shown, "type", "null");
+	if (use == FIELD_MOVED)
+		json_array_append_new(json_object_get(written, "anyOf"), json_pack("{s:s, s:[s], s:{s:{s:s}}, s:b}", "type", "object", "required",
+		                      "sealed", "properties", "sealed", "type", "string", "additionalProperties", 0));
+	else
+		json_object_set_new(written, "writeOnly", json_true());
+	return written;
 }
 
 #define DIGITS "^[0-9*#+]*$"

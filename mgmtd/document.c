@@ -75,7 +75,7 @@ static const char *prefix_of(const struct field *field, const char *prefix, char
 	return place;
 }
 
-static bool has_sip(const struct kind *kind)
+bool document_has_sip(const struct kind *kind)
 {
 	for (size_t i = 0; i < kind->nfields; i++)
 		if (kind->fields[i].flags & SIP)
@@ -122,7 +122,7 @@ static void check_members(const struct kind *kind, const char *name, const json_
 				                                      "an object is not renamed: must be \"%s\" or left out", name);
 				json_object_set(violation, "got", value);
 			}
-		} else if (strcmp(key, "sip") == 0 && has_sip(kind)) {
+		} else if (strcmp(key, "sip") == 0 && document_has_sip(kind)) {
 			check_sip_members(kind, value, prefix, errors);
 		} else if (field && !known) {
 			problem_violation(errors, prefix, key, "unknown_field", "is a member of sip");
@@ -235,26 +235,6 @@ int document_patch(const struct kind *kind, const char *name, const json_t *body
 	return error;
 }
 
-int document_to_record(const struct kind *kind, const json_t *document, struct record *record)
-{
-	json_t *errors = json_array();
-
-	for (size_t i = 0; i < kind->nfields; i++) {
-		const struct field *field = &kind->fields[i];
-		json_t *value, *canonical;
-		if (field->size == 0 || (field->flags & SECRET))
-			continue;
-		value = json_object_get(document, field->name);
-		value = value ? json_incref(value) : describe_default(kind, field);	/* a field younger than the document */
-		if (value_check(field, value, "", field->name, errors, slot_of(record, field), &canonical) == 0)
-			json_decref(canonical);
-		json_decref(value);
-	}
-	int error = json_array_size(errors) > 0 ? EINVAL : 0;
-	json_decref(errors);
-	return error;
-}
-
 /* A field's value as people may see it; a new reference. */
 static json_t *presentable(const struct kind *kind, const struct field *field, const json_t *document)
 {
@@ -278,7 +258,7 @@ json_t *document_present(const struct kind *kind, const char *name, const json_t
 {
 	if (kind->id == KIND_PARAMETERS)
 		return present_parameter(kind, name, document);
-	json_t *out = json_object(), *sip = has_sip(kind) ? json_object() : NULL;
+	json_t *out = json_object(), *sip = document_has_sip(kind) ? json_object() : NULL;
 	for (size_t i = 0; i < kind->nfields; i++) {
 		const struct field *field = &kind->fields[i];
 		json_object_set_new(field->flags & SIP ? sip : out, field->name, presentable(kind, field, document));
@@ -312,7 +292,8 @@ static json_t *parameter_diff(const struct kind *kind, const char *name, const j
 	return list;
 }
 
-bool document_agree(const json_t *a, const json_t *b, const struct field *field)
+/* Two documents agree in a field, or neither has it. */
+static bool agree(const json_t *a, const json_t *b, const struct field *field)
 {
 	const json_t *left = json_object_get(a, field->name), *right = json_object_get(b, field->name);
 
@@ -327,65 +308,10 @@ json_t *document_diff(const struct kind *kind, const char *name, const json_t *b
 	for (size_t i = 0; i < kind->nfields; i++) {
 		const struct field *field = &kind->fields[i];
 		/* Compared as stored: a changed secret looks the same on both sides, but its reference does not. */
-		if (before && after && document_agree(before, after, field))
+		if (before && after && agree(before, after, field))
 			continue;
 		add_difference(list, field->flags & SIP ? "/sip" : "", field->name, before ? presentable(kind, field, before) : NULL,
 		               after ? presentable(kind, field, after) : NULL);
 	}
 	return list;
-}
-
-char *document_complete(const struct kind *kind, const char *text)
-{
-	struct member members[MEMBERS_MAX];
-
-	if (members_find(members, kind, text) == 0)
-		return strdup(text);
-	json_t *stored = json_loads(text, 0, NULL), *document = json_object();
-	for (size_t i = 0; i < kind->nfields; i++) {
-		const struct field *field = &kind->fields[i];
-		json_t *value = json_object_get(stored, field->name);
-		json_object_set_new(document, field->name, value ? json_incref(value) : describe_default(kind, field));
-	}
-	char *complete = json_dumps(document, JSON_TEXT);
-	json_decref(document);
-	json_decref(stored);
-	return complete;
-}
-
-static void render_fields(struct buffer *out, const struct kind *kind, const struct member *members, unsigned sip)
-{
-	const char *comma = sip ? "" : ",";
-
-	for (size_t i = 0; i < kind->nfields; i++) {
-		const struct field *field = &kind->fields[i];
-		if ((field->flags & SIP) != sip)
-			continue;
-		buffer_format(out, "%s\"%s\":", comma, field->name);
-		if (field->flags & SECRET)
-			buffer_text(out, members[i].value[0] == '{' ? "{\"set\":true}" : "{\"set\":false}");
-		else
-			buffer_append(out, members[i].value, members[i].len);
-		comma = ",";
-	}
-}
-
-char *document_render(const struct kind *kind, const char *name, const char *text, const char *provenance, size_t *size)
-{
-	struct member members[MEMBERS_MAX];
-	struct buffer out = { 0 };
-
-	if (members_find(members, kind, text))
-		return NULL;
-	buffer_format(&out, "{\"name\":\"%s\"", name);
-	render_fields(&out, kind, members, 0);
-	if (has_sip(kind)) {
-		buffer_text(&out, ",\"sip\":{");
-		render_fields(&out, kind, members, SIP);
-		buffer_text(&out, "}");
-	}
-	if (provenance)
-		buffer_format(&out, ",%s", provenance);
-	buffer_text(&out, "}");
-	return buffer_take(&out, size);
 }

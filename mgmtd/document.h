@@ -8,6 +8,8 @@
 #ifndef MGMTD_DOCUMENT_H
 #define MGMTD_DOCUMENT_H
 
+#include "mgmtd/buffer.h"
+#include "mgmtd/members.h"
 #include "mgmtd/secret.h"
 #include "schema/schema.h"
 
@@ -31,8 +33,9 @@ int document_patch(const struct kind *kind, const char *name, const json_t *body
                    const struct secrets *secrets, const char *prefix, json_t *errors, struct record *record,
                    struct document_patch *patch);
 
-/* Fills a record's fields from a canonical document, for all but the secrets. */
-int document_to_record(const struct kind *kind, const json_t *document, struct record *record);
+/* Fills a record's fields from the text of a canonical document, for all but the secrets; only what is not at its default is
+ * parsed.  EINVAL: some of it breaks a rule, and is left out. */
+int document_text_to_record(const struct kind *kind, const char *text, struct record *record);
 
 /* The document as people may see it; for a parameter {"value", "source"}.  name is a parameter's.  A new reference. */
 json_t *document_present(const struct kind *kind, const char *name, const json_t *document);
@@ -44,12 +47,27 @@ const char *document_secret(const json_t *document, const struct field *field);
  * memory. */
 char *document_complete(const struct kind *kind, const char *text);
 
+/* An object as an export shows it, appended to out: {"name", own fields, and the members of `provenance` if there are any}, from
+ * the text of its canonical document, without parsing.  secret: appends a value for a secret that is set (then one that is not
+ * is null), or NULL: {"set": …}.  EINVAL: the text is not canonical. */
+struct document_view {
+	const char *provenance;
+	void (*secret)(void *arg, struct buffer *out, const char *name, const struct field *field, const char *reference);
+	void *arg;
+};
+int document_write(struct buffer *out, const struct kind *kind, const char *name, const char *text, const struct document_view *view);
+
 /* What GET answers, from the text of a canonical document of an object (not of a parameter): {"name", own fields, and the
  * members of `provenance` (NULL = none)}, without parsing.  The caller frees it; NULL = out of memory, or the text is not canonical. */
 char *document_render(const struct kind *kind, const char *name, const char *text, const char *provenance, size_t *size);
 
-/* Two documents agree in a field, or neither has it. */
-bool document_agree(const json_t *a, const json_t *b, const struct field *field);
+/* The references of the secrets in a canonical text, or "", at the places of their fields; text NULL: there is no object. */
+int document_references(char references[MEMBERS_MAX][SECRET_REFERENCE], const struct kind *kind, const char *text);
+
+/* The fields, as bits, in which two canonical texts differ; all bits when one of them is not canonical. */
+uint64_t document_differing(const struct kind *kind, const char *before, const char *after);
+
+bool document_has_sip(const struct kind *kind);	/* some of its fields stand in `sip` */
 
 /* [{pointer, from, to}] between two canonical documents of one object (either may be NULL), with presentable values. */
 json_t *document_diff(const struct kind *kind, const char *name, const json_t *before, const json_t *after);

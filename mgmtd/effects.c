@@ -16,11 +16,10 @@ static void tally(struct tally *t, const char *name)
 static bool goes_on_the_wire(const struct object *object)
 {
 	bool changed = !object->old || object->incarnation == 0;
+	uint64_t differing = changed ? 0 : document_differing(object->kind, object->old->document, object->document);
 
-	for (size_t i = 0; i < object->kind->nfields && !changed; i++) {
-		const struct field *field = &object->kind->fields[i];
-		changed = field->applies == REREGISTER && !document_agree(object->was, object->canonical, field);
-	}
+	for (size_t i = 0; i < object->kind->nfields && !changed; i++)
+		changed = object->kind->fields[i].applies == REREGISTER && (differing & UINT64_C(1) << i);
 	return changed && ((const struct registration_record *)object->record)->enabled;
 }
 

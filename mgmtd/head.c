@@ -18,6 +18,8 @@ static const struct { const char *name; size_t at; bool single; } known[] = {
 	{ "Origin",            offsetof(struct head, origin),            true },
 	{ "Sec-Fetch-Site",    offsetof(struct head, sec_fetch_site),    true },
 	{ "Cookie",            offsetof(struct head, cookie),            true },
+	{ "Idempotency-Key",   offsetof(struct head, idempotency_key),   true },
+	{ "X-Passphrase",      offsetof(struct head, passphrase),        true },
 	{ "Accept",            offsetof(struct head, accept),            false },
 	{ "X-Request-Id",      offsetof(struct head, request_id),        false },
 };

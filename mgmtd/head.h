@@ -15,6 +15,7 @@ struct head {
 	struct header host, authorization, content_type, content_length, transfer_encoding;
 	struct header if_match, if_none_match, accept, last_event_id, request_id;
 	struct header csrf_token, origin, sec_fetch_site, cookie;
+	struct header idempotency_key, passphrase;
 };
 
 void head_take(struct head *head, struct MHD_Connection *connection);

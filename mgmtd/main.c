@@ -8,9 +8,11 @@
 #include "mgmtd/events.h"
 #include "mgmtd/intake.h"
 #include "mgmtd/log.h"
+#include "mgmtd/offline.h"
 #include "mgmtd/refusal.h"
 #include "mgmtd/resource.h"
 #include "mgmtd/server.h"
+#include "mgmtd/store_export.h"
 #include "mgmtd/tally.h"
 #include "mgmtd/throttle.h"
 #include "mgmtd/tls.h"
@@ -36,6 +38,7 @@
 #define USES_WRITTEN_S 60
 #define AUDITOR_NICE 10
 #define AUDITOR_QUEUE 4
+#define BULK_QUEUE 8
 
 static int fail(const char *what, int error, struct shm_why *why)
 {
@@ -141,9 +144,10 @@ static int start_parts(struct daemon *d, int fd, struct shm_why *why)
 	d->store = writer_store(d->writer);
 	if ((e = store_cdrs_open(&d->cdrs, d->options.state, why)))
 		return fail("mgmtd", e, why);
-	if ((e = start_accounts(d, why)))
+	if ((e = store_export_open(&d->exports, d->options.state, why)) || (e = start_accounts(d, why)))
 		return fail("mgmtd", e, why);
 	if ((e = worker_start(&d->hasher, "hasher", HASHER_NICE, HASHER_QUEUE)) ||
+	    (e = worker_start(&d->bulk, "bulk", 0, BULK_QUEUE)) || (e = worker_start(&d->backup, "backup", 0, 1)) ||
 	    (e = worker_start(&d->reader, "reader", 0, READER_QUEUE)) ||
 	    (e = worker_start(&d->auditor, "auditor", AUDITOR_NICE, AUDITOR_QUEUE)) || (e = watch_start(d->watch, d->writer)) ||
 	    (e = intake_start(&d->intake, d->cdrs, d->options.cdr_spool, d->options.cdr_keep_days)) ||
@@ -163,6 +167,8 @@ static void stop_parts(struct daemon *d)
 		worker_cancel(d->reader);
 		worker_cancel(d->auditor);
 		advisor_cancel(d->advisor);
+		worker_cancel(d->bulk);
+		worker_cancel(d->backup);
 	}
 	server_stop(d->server);
 	resource_forget();
@@ -171,6 +177,9 @@ static void stop_parts(struct daemon *d)
 	worker_stop(d->hasher);
 	worker_stop(d->reader);
 	worker_stop(d->auditor);
+	worker_stop(d->bulk);
+	worker_stop(d->backup);
+	store_export_close(d->exports);
 	intake_stop(d->intake);
 	store_cdrs_close(d->cdrs);
 	if (d->tokens)
@@ -231,6 +240,11 @@ int main(int argc, char **argv)
 	block_signals(&awaited);
 	d.started_ms = time_monotonic_ms();
 	e = sodium_init() < 0 ? EIO : 0;
+	if (!e && (d.options.export_file || d.options.import_file)) {
+		if ((e = offline_run(&d.options, &why)))
+			fprintf(stderr, "mgmtd: %s\n", why.text[0] ? why.text : strerror(e));
+		return e ? 1 : 0;
+	}
 	if (!e)
 		e = server_listen(&fd, &d.options, &why);
 	if (!e)

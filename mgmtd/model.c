@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MERGE_FROM 256	/* objects of a kind in one batch */
+
 struct ids { uint32_t *free; size_t count, room; uint32_t next; };
 
 struct model {
@@ -252,39 +254,86 @@ static int set_by_id(struct model *m, struct object *object)
 	return 0;
 }
 
-static int apply_one(struct model *m, struct object *object)
+/* What the model gives up, freed once its lock is. */
+static void retire(struct object **retired, struct object *object)
+{
+	if (object) {
+		object->old = *retired;	/* nobody else knows it any more */
+		*retired = object;
+	}
+}
+
+static int apply_one(struct model *m, struct object *object, struct object **retired)
 {
 	enum kind_id kind = object->kind->id;
 	struct object *old;
 
 	if (object->deleted) {
-		if ((old = objects_take(&m->live[kind], object->name))) {
+		if ((old = objects_take(&m->live[kind], object->name)))
 			m->by_id[kind][old->id] = NULL;
-			object_free(old);
-		}
+		retire(retired, old);
 		model_return_id(m, kind, object->id);	/* also of one created in the same batch */
-		object_free(object);
+		retire(retired, object);
 		return 0;
 	}
 	if (set_by_id(m, object) || objects_put(&m->live[kind], object, &old))
 		return ENOMEM;
-	object_free(old);
+	retire(retired, old);
+	return 0;
+}
+
+/* Many at once: one walk through both, where each alone would move all that stand behind it. */
+static int merge(struct model *m, const struct objects *staged, enum kind_id kind, struct object **retired)
+{
+	struct objects *live = &m->live[kind], merged = { 0 };
+	size_t i = 0, j = 0;
+
+	if (reserve(&merged.v, &merged.room, live->count + staged->count, sizeof *merged.v))
+		return ENOMEM;
+	while (i < live->count || j < staged->count) {
+		int order = i == live->count ? 1 : j == staged->count ? -1 : strcmp(live->v[i]->name, staged->v[j]->name);
+		struct object *old = order <= 0 ? live->v[i++] : NULL, *new = order >= 0 ? staged->v[j++] : NULL;
+		if (!new || !new->deleted)
+			merged.v[merged.count++] = new ? new : old;
+		if (!new)
+			continue;
+		if (old && new->deleted)
+			m->by_id[kind][old->id] = NULL;
+		retire(retired, old);
+		if (new->deleted) {
+			model_return_id(m, kind, new->id);
+			retire(retired, new);
+		} else if (set_by_id(m, new)) {
+			return ENOMEM;
+		}
+	}
+	free(live->v);
+	*live = merged;
 	return 0;
 }
 
 int model_apply(struct model *m, struct objects staged[KIND_COUNT], uint64_t revision)
 {
+	struct object *retired = NULL;
 	int error = 0;
 
 	model_lock(m);
 	for (size_t k = 0; k < KIND_COUNT && !error; k++) {
-		for (size_t i = 0; i < staged[k].count && !error; i++)
-			error = apply_one(m, staged[k].v[i]);
+		bool many = staged[k].count > MERGE_FROM;
+		if (many)
+			error = merge(m, &staged[k], (enum kind_id)k, &retired);
+		for (size_t i = 0; !many && i < staged[k].count && !error; i++)
+			error = apply_one(m, staged[k].v[i], &retired);
 		free(staged[k].v);
 		staged[k] = (struct objects){ 0 };
 	}
 	m->revision = revision;
 	model_unlock(m);
+	while (retired) {
+		struct object *next = (struct object *)(uintptr_t)retired->old;
+		object_free(retired);
+		retired = next;
+	}
 	return error;
 }
 

@@ -5,6 +5,7 @@
 #include "mgmtd/value.h"
 #include "mgmtd/log.h"
 #include "mgmtd/problem.h"
+#include "mgmtd/replacement.h"
 #include "mgmtd/segment.h"
 
 #include <errno.h>
@@ -176,6 +177,23 @@ static int decode_restored(struct stage *st, const struct operation *op, struct 
 	return error;
 }
 
+/* Kept secrets are in the object's record as it is. */
+static void fill_kept(struct object *object, uint64_t kept, const struct record *start)
+{
+	for (size_t i = 0; i < object->kind->nfields && start; i++) {
+		const struct field *field = &object->kind->fields[i];
+		if (kept & UINT64_C(1) << i)
+			memcpy((char *)object->record + field->offset, (const char *)start + field->offset, field->size);
+	}
+}
+
+static void put_decoded(struct stage *st, struct object *object, const struct object *current)
+{
+	object->id = current ? current->id : id_of_name(st, object);
+	object->incarnation = current ? current->incarnation : 0;	/* 0: the revision that comes of this */
+	stage_put_mine(st, object);
+}
+
 static void stage_put(struct stage *st, const struct operation *op, const struct object *current, json_t *errors)
 {
 	const struct object *before = stage_before(st, op->kind, op->name);
@@ -200,12 +218,71 @@ static void stage_put(struct stage *st, const struct operation *op, const struct
 		keep_faulty(st, object);
 		return;
 	}
-	object->id = current ? current->id : id_of_name(st, object);
-	object->incarnation = current ? current->incarnation : 0;	/* 0: the revision that comes of this */
-	stage_put_mine(st, object);
+	put_decoded(st, object, current);
 }
 
-unsigned stage_operation(struct stage *st, const struct change *change, const struct operation *op, json_t *errors)
+/* Decoded before it came here: if the object is still as it was then, that stands. */
+static void stage_replace(struct stage *st, const struct change *change, struct operation *op, const struct object *current, json_t *errors)
+{
+	struct object *object = op->ready;
+
+	if (op->seen == (current ? current->revision : 0)) {
+		op->ready = NULL;
+		if (object) {
+			fill_kept(object, op->kept, stage_record(st, current));
+			put_decoded(st, object, current);
+		}
+		return;
+	}
+	op->value = replacement_value(change->whole, op, errors);
+	stage_put(st, op, current, errors);
+}
+
+void stage_operation_broken(struct stage *st, struct operation *op)
+{
+	if (op->ready)
+		keep_faulty(st, op->ready);
+	op->ready = NULL;
+}
+
+static void stage_delete(struct stage *st, const struct object *current, const char *pointer)
+{
+	struct object *tombstone = object_new(current->kind, current->name);
+
+	if (!tombstone)
+		log_fatal("out of memory");
+	tombstone->deleted = true;
+	tombstone->pointer = pointer;
+	tombstone->id = current->id;
+	stage_put_mine(st, tombstone);
+}
+
+/* Both are sorted by name. */
+static void delete_unnamed(struct stage *st, const struct change *change, const struct kind *kind)
+{
+	const struct operation *op = change->operations, *end = op + change->count;
+	const struct object *object = NULL;
+
+	while ((object = model_after(st->model, kind->id, object ? object->name : ""))) {
+		while (op < end && (op->kind < kind || (op->kind == kind && strcmp(op->name, object->name) < 0)))
+			op++;
+		if ((op == end || op->kind != kind || strcmp(op->name, object->name) != 0) && stage_before(st, kind, object->name))
+			stage_delete(st, object, "");
+	}
+	for (size_t i = 0; i < st->batch[kind->id].count; i++) {
+		const struct object *added = st->batch[kind->id].v[i];
+		if (!added->deleted && !model_find(st->model, kind->id, added->name) && !change_find(change, kind, added->name))
+			stage_delete(st, added, "");
+	}
+}
+
+void stage_delete_others(struct stage *st, const struct change *change)
+{
+	for (size_t k = KIND_PARAMETERS + 1; k < KIND_COUNT; k++)
+		delete_unnamed(st, change, &schema_kinds[k]);
+}
+
+unsigned stage_operation(struct stage *st, const struct change *change, struct operation *op, json_t *errors)
 {
 	const struct object *current;
 
@@ -226,16 +303,14 @@ unsigned stage_operation(struct stage *st, const struct change *change, const st
 	}
 	if (current && op->verb == VERB_CREATE)
 		return 409;
+	if (op->decoded) {
+		stage_replace(st, change, op, current, errors);
+		return 0;
+	}
 	if (op->verb != VERB_DELETE) {
 		stage_put(st, op, current, errors);
 		return 0;
 	}
-	struct object *tombstone = object_new(op->kind, op->name);
-	if (!tombstone)
-		log_fatal("out of memory");
-	tombstone->deleted = true;
-	tombstone->pointer = op->pointer;
-	tombstone->id = current->id;
-	stage_put_mine(st, tombstone);
+	stage_delete(st, current, op->pointer);
 	return 0;
 }

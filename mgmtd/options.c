@@ -14,7 +14,7 @@
 #define KEEP_DAYS_MAX 10000
 
 enum { OPT_STATE = 1, OPT_RUN, OPT_LISTEN, OPT_PASSWORD, OPT_CDR_SPOOL, OPT_CDR_KEEP, OPT_USER, OPT_LEVEL, OPT_IF_MATCH, OPT_INSECURE, OPT_TLS_CERT, OPT_TLS_KEY, OPT_VERIFY_AUDIT, OPT_AUDIT_HEAD,
-       OPT_ACCESS_LOG, OPT_METRICS_OPEN, OPT_HELP, OPT_VERSION };
+       OPT_ACCESS_LOG, OPT_METRICS_OPEN, OPT_EXPORT, OPT_IMPORT, OPT_PASSPHRASE, OPT_HELP, OPT_VERSION };
 
 static const struct option table[] = {
 	{ "state",               required_argument, NULL, OPT_STATE },
@@ -33,6 +33,9 @@ static const struct option table[] = {
 	{ "audit-head",          required_argument, NULL, OPT_AUDIT_HEAD },
 	{ "access-log",          required_argument, NULL, OPT_ACCESS_LOG },
 	{ "metrics-open-on-loopback", no_argument,  NULL, OPT_METRICS_OPEN },
+	{ "export",              required_argument, NULL, OPT_EXPORT },
+	{ "import",              required_argument, NULL, OPT_IMPORT },
+	{ "passphrase-file",     required_argument, NULL, OPT_PASSPHRASE },
 	{ "help",                no_argument,       NULL, OPT_HELP },
 	{ "version",             no_argument,       NULL, OPT_VERSION },
 	{ 0 },
@@ -62,6 +65,10 @@ static const char help[] =
 	"                              written in time is dropped and counted, and no request waits for it\n"
 	"  --metrics-open-on-loopback  /metrics needs no token from 127.0.0.0/8 and ::1; not behind a proxy on this machine\n"
 	"  --user NAME                 become this user once the address is bound\n"
+	"  --export FILE               write the configuration in DIR to FILE (- = stdout) and end; no mgmtd may run there\n"
+	"  --import FILE               replace the configuration in DIR by that of FILE (- = stdin), as one revision, and end\n"
+	"  --passphrase-file FILE      --export: put the secrets in, sealed with the passphrase in the first line (12 to 1024\n"
+	"                              bytes); without it they stay out.  --import: the passphrase they were sealed with\n"
 	"  --log-level LEVEL           error, warning, info (default) or debug\n"
 	"  --verify-audit FILE         instead of serving: verify the history in a database file (tandem.db), which is only read,\n"
 	"                              whether mgmtd runs on it or not; one line says what was found, exit code 0 valid, 1 not\n"
@@ -162,6 +169,10 @@ static int complete(struct options *options, const struct words *words, int *exi
 		return refuse(exit_code, "--audit-head needs --verify-audit FILE", NULL);
 	if (!options->state)
 		return refuse(exit_code, "--state DIR must be given", NULL);
+	if (options->export_file && options->import_file)
+		return refuse(exit_code, "--export and --import exclude each other", NULL);
+	if (options->passphrase_file && !options->export_file && !options->import_file)
+		return refuse(exit_code, "--passphrase-file is for --export and --import", NULL);
 	int e = take_listen(options, words->listen, exit_code);
 	if (e)
 		return e;
@@ -228,6 +239,15 @@ static int take_option(struct options *options, struct words *words, int option,
 		return 0;
 	case OPT_METRICS_OPEN:
 		options->metrics_open_on_loopback = true;
+		return 0;
+	case OPT_EXPORT:
+		options->export_file = optarg;
+		return 0;
+	case OPT_IMPORT:
+		options->import_file = optarg;
+		return 0;
+	case OPT_PASSPHRASE:
+		options->passphrase_file = optarg;
 		return 0;
 	case OPT_INSECURE:
 		words->insecure = true;

@@ -169,7 +169,8 @@ static bool refuse_body(struct request *r)
 		                                                           : "application/json");
 		return true;
 	}
-	r->body_limit = r->route->flags & ROUTE_SECRET_BODY ? REQUEST_SECRET_BODY_MAX : REQUEST_BODY_MAX;
+	r->body_limit = r->route->flags & ROUTE_SECRET_BODY ? REQUEST_SECRET_BODY_MAX
+	              : r->route->flags & ROUTE_LARGE_BODY ? REQUEST_LARGE_BODY_MAX : REQUEST_BODY_MAX;
 	if (length > (int64_t)r->body_limit) {
 		answer_problem(r, 413, NULL, NULL, "the body must not exceed %zu bytes; got %lld", r->body_limit, (long long)length);
 		return true;
@@ -268,6 +269,15 @@ void request_wake(struct request *r)
 
 /* ------------------------------------------------------------------ what handlers read */
 
+void request_refuse_json(struct request *r, const struct json_fault *fault)
+{
+	json_t *errors = json_array();
+	json_t *v = problem_violation(errors, "", NULL, "not_json", "line %d, column %d: %s", fault->line, fault->column, fault->text);
+	json_object_set_new(v, "line", json_integer(fault->line));
+	json_object_set_new(v, "column", json_integer(fault->column));
+	answer_problem(r, 400, "not_json", errors, "the body is not JSON: line %d, column %d: %s", fault->line, fault->column, fault->text);
+}
+
 json_t *request_json(struct request *r)
 {
 	struct json_fault fault;
@@ -279,15 +289,8 @@ json_t *request_json(struct request *r)
 	int e = json_body_parse(&value, r->body.text ? r->body.text : "", r->body.len, &fault);
 	if (e == ENOMEM)
 		answer_no_memory(r);
-	if (e == EINVAL) {
-		json_t *errors = json_array();
-		json_t *v = problem_violation(errors, "", NULL, "not_json", "line %d, column %d: %s", fault.line, fault.column,
-		                              fault.text);
-		json_object_set_new(v, "line", json_integer(fault.line));
-		json_object_set_new(v, "column", json_integer(fault.column));
-		answer_problem(r, 400, "not_json", errors, "the body is not JSON: line %d, column %d: %s", fault.line, fault.column,
-		               fault.text);
-	}
+	if (e == EINVAL)
+		request_refuse_json(r, &fault);
 	return value;
 }
 

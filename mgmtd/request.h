@@ -18,6 +18,7 @@
 
 #define REQUEST_BODY_MAX (1u << 20)
 #define REQUEST_SECRET_BODY_MAX 8192u
+#define REQUEST_LARGE_BODY_MAX (256u << 20)
 #define REQUEST_ADDRESS_MAX 46		/* INET6_ADDRSTRLEN */
 
 struct request {
@@ -68,6 +69,9 @@ void request_wake(struct request *r);	/* any thread, exactly once per request_wa
 
 /* The body as JSON, a new reference; NULL: it was refused, and answered. */
 json_t *request_json(struct request *r);
+
+struct json_fault;
+void request_refuse_json(struct request *r, const struct json_fault *fault);	/* answers that the body is not JSON, and where */
 
 bool request_query_given(const struct request *r, enum query_id id);
 int64_t request_query_number(const struct request *r, enum query_id id);

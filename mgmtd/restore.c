@@ -107,7 +107,7 @@ static void planned(struct request *r)
 	x->change = NULL;
 	restore_free(x);
 	r->work = NULL;
-	write_submit(r, change);
+	write_change(r, change);
 }
 
 static void take_kind(struct restore *x, const json_t *kind, json_t *errors)

@@ -4,9 +4,11 @@
 #include "mgmtd/advice.h"
 #include "mgmtd/api_token.h"
 #include "mgmtd/audit.h"
+#include "mgmtd/backup.h"
 #include "mgmtd/calls.h"
 #include "mgmtd/cdr.h"
 #include "mgmtd/checklist.h"
+#include "mgmtd/configuration.h"
 #include "mgmtd/description.h"
 #include "mgmtd/events.h"
 #include "mgmtd/gateway.h"
@@ -103,6 +105,17 @@ const struct route routes[] = {
 
 	{ "POST",   API "/changes",                         ROLE_OPERATOR, NULL,         BODY_JSON,  WC,                WRITTEN,   write_set,
 	  "changeSet", "Several changes as one revision: all or none.", "ChangeSet", "WriteAnswer", 200 },
+	{ "GET",    API "/config",                          ROLE_VIEWER,   NULL,         BODY_NONE,  0,                 0,         configuration_show,
+	  "getConfig", "The whole configuration of one revision as one document, without secrets.", NULL, "Configuration", 200 },
+	{ "PUT",    API "/config",                          ROLE_ADMIN,    NULL,         BODY_JSON,  WC | ROUTE_LARGE_BODY, WRITTEN, configuration_replace,
+	  "putConfig", "Replace the whole configuration as one revision that holds only what differs; what the document does not name is deleted.",
+	  "Configuration", "WriteAnswer", 200 },
+	{ "POST",   API "/config/export",                   ROLE_ADMIN,    NULL,         BODY_JSON,  W | ROUTE_SECRET_BODY, 0,     configuration_export,
+	  "exportConfig", "The whole configuration with its secrets, sealed with a passphrase, for PUT /config on another machine.",
+	  "ExportRequest", "Configuration", 200 },
+	{ "POST",   API "/backup",                          ROLE_ADMIN,    NULL,         BODY_JSON,  W,                 0,         backup_make,
+	  "makeBackup", "Copy the database, while it is in use, into a new directory below `backups` in the state directory.",
+	  "BackupRequest", "Backup", 201 },
 	{ "GET",    API "/revisions",                       ROLE_VIEWER,   NULL,         BODY_NONE,  0,                 REVISED,   history_list,
 	  "listRevisions", "The history, newest first. A page may hold fewer than `limit`, even none: go on while there is a `next`.",
 	  NULL, "RevisionPage", 200 },

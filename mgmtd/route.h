@@ -19,6 +19,7 @@ enum route_flag {
 	ROUTE_WRITES = 1,		/* refused while the password must be changed */
 	ROUTE_STREAM = 2,		/* no HEAD */
 	ROUTE_SECRET_BODY = 4,		/* small, wiped afterwards */
+	ROUTE_LARGE_BODY = 64,		/* up to REQUEST_LARGE_BODY_MAX */
 	ROUTE_CONDITIONAL = 8,		/* wants If-Match under --require-if-match */
 	ROUTE_TAGGED = 256,		/* its answer has an ETag, and is 304 for If-None-Match */
 	ROUTE_COMMANDS = 512,		/* asks the running switch: 503 switchcore_down, 504 */

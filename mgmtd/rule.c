@@ -88,7 +88,18 @@ static void pointer_of_delete(char pointer[PROBLEM_POINTER], const char *value)
 	snprintf(pointer, PROBLEM_POINTER, "%.*s", (int)(len >= suffix ? len - suffix : 0), value);
 }
 
-static void check_deleted(struct stage *st, const struct object *object, json_t *conflicts)
+/* A replacement that does not name it: the fault is with those of its objects, changed or not, that refer to it. */
+static void refuse_lost_references(struct stage *st, enum link_key key, const struct object *object, json_t *errors)
+{
+	for (const struct link *link = links_find(model_links(st->model), key, object->name); link; link = links_next(link)) {
+		const struct operation *op = change_find(st->replacing, link->object->kind, link->object->name);
+		json_t *violation = problem_violation(errors, op ? op->pointer : "", link->field->name, "unknown_reference",
+		                                      "there is no %s \"%s\"", object->kind->noun, object->name);
+		json_object_set_new(violation, "got", json_string(object->name));
+	}
+}
+
+static void check_deleted(struct stage *st, const struct object *object, json_t *errors, json_t *conflicts)
 {
 	enum link_key key = object->kind->id == KIND_REGISTRATION ? LINK_REGISTRATION : LINK_MAPPING;
 	char pointer[PROBLEM_POINTER];
@@ -96,6 +107,10 @@ static void check_deleted(struct stage *st, const struct object *object, json_t 
 
 	if (object->kind->id != KIND_REGISTRATION && object->kind->id != KIND_MAPPING_GATEWAY)
 		return;
+	if (st->replacing) {
+		refuse_lost_references(st, key, object, errors);
+		return;
+	}
 	json_t *referrers = json_array();
 	for (const struct link *link = links_find(model_links(st->model), key, object->name); link; link = links_next(link))
 		if (count++ < REFERRERS_LISTED)
@@ -149,7 +164,7 @@ void rule_check(struct stage *st, json_t *errors, json_t *conflicts)
 		for (size_t i = 0; i < st->mine[k].count; i++) {
 			const struct object *object = st->mine[k].v[i];
 			if (object->deleted)
-				check_deleted(st, object, conflicts);
+				check_deleted(st, object, errors, conflicts);
 			else
 				check_object(st, object, errors, conflicts);
 		}

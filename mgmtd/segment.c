@@ -36,19 +36,19 @@ int segment_put(struct config_writer *segment, const struct secrets *secrets, co
 
 int segment_keep_secrets(struct store *store, const struct secrets *secrets, const struct object *object)
 {
-	int error = 0;
+	char now[MEMBERS_MAX][SECRET_REFERENCE], known[MEMBERS_MAX][SECRET_REFERENCE];
+	int error = document_references(now, object->kind, object->document);
 
+	if (!error)
+		error = document_references(known, object->kind, object->old ? object->old->document : NULL);
 	for (size_t i = 0; i < object->kind->nfields && !error; i++) {
 		const struct field *field = &object->kind->fields[i];
 		unsigned char box[SECRET_BOX_MAX];
 		size_t size;
-		if (!(field->flags & SECRET))
-			continue;
-		const char *reference = document_secret(object->canonical, field), *known = document_secret(object->was, field);
-		if (!reference || (known && strcmp(known, reference) == 0))
+		if (!(field->flags & SECRET) || !now[i][0] || strcmp(known[i], now[i]) == 0)
 			continue;
 		secret_seal(secrets, box, &size, (const char *)object->record + field->offset);
-		error = store_put_secret(store, reference, box, size);
+		error = store_put_secret(store, now[i], box, size);
 	}
 	return error;
 }
@@ -67,13 +67,16 @@ int segment_open_secret(struct store *store, const struct secrets *secrets, cons
 	return error;
 }
 
-static int load_secrets(struct store *store, const struct secrets *secrets, const struct object *object,
-                        const json_t *document, struct record *record)
+static int load_secrets(struct store *store, const struct secrets *secrets, const struct object *object, struct record *record)
 {
+	char references[MEMBERS_MAX][SECRET_REFERENCE];
+
+	if (document_references(references, object->kind, object->document))
+		return 0;
 	for (size_t i = 0; i < object->kind->nfields; i++) {
 		const struct field *field = &object->kind->fields[i];
-		const char *reference = field->flags & SECRET ? document_secret(document, field) : NULL;
-		if (!reference)
+		const char *reference = field->flags & SECRET ? references[i] : "";
+		if (!reference[0])
 			continue;
 		int error = segment_open_secret(store, secrets, reference, (char *)record + field->offset, field->size);
 		if (error == ENOENT || error == EBADMSG)	/* removed by hand, or another key: the trunk says so itself */
@@ -87,15 +90,11 @@ static int load_secrets(struct store *store, const struct secrets *secrets, cons
 static int publish_object(struct config_writer *segment, struct store *store, const struct secrets *secrets,
                           const struct object *object, struct record *record)
 {
-	json_t *document = json_loads(object->document, 0, NULL);
-	int error;
-
 	memset(record, 0, object->kind->record_size);
-	if (document_to_record(object->kind, document, record))
+	if (document_text_to_record(object->kind, object->document, record))
 		log_warnx("%s %s: the stored document breaks a rule of this version; what does is left empty",
 		          object->kind->noun, object->name);
-	error = load_secrets(store, secrets, object, document, record);
-	json_decref(document);
+	int error = load_secrets(store, secrets, object, record);
 	return error ? error : segment_put(segment, secrets, object, record);
 }
 

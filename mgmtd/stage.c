@@ -3,6 +3,7 @@
 #include "mgmtd/buffer.h"
 #include "mgmtd/document.h"
 #include "mgmtd/effects.h"
+#include "mgmtd/idempotency.h"
 #include "mgmtd/log.h"
 #include "mgmtd/problem.h"
 #include "mgmtd/reversal.h"
@@ -61,8 +62,6 @@ static size_t drop_unchanged(struct stage *st)
 				object_free(object);
 				continue;
 			}
-			if (old && !object->was)
-				object->was = json_loads(old->document, 0, NULL);
 			o->v[kept++] = object;
 		}
 		o->count = kept;
@@ -95,7 +94,7 @@ static int write_object(struct stage *st, struct object *object)
 	return segment_put(st->segment, st->secrets, object, object->record);
 }
 
-static int write_change(struct stage *st, struct change *change, const char *at)
+static int write_revision(struct stage *st, struct change *change, const char *at)
 {
 	size_t len;
 	int error = 0;
@@ -170,13 +169,9 @@ static void take(struct stage *st, struct change *change)
 	change->created = !change->collective && op->kind->id != KIND_PARAMETERS && op->verb != VERB_DELETE &&
 	                  !stage_before(st, op->kind, op->name);
 	change->revision = st->revision;
-	change->tagged = true;
-	change->body = json_pack("{s:I, s:b, s:n, s:o, s:o}", "revision", (json_int_t)st->revision, "changed", 1,
-	                         "published_generation", "diff", outcome_differences(st),
-	                         "warnings", warning_list(st));
-	outcome_resource(st, change);
+	outcome_taken(st, change);
 	announce(st, revision_text(change, st->mine, st->revision, at, false, &len));
-	int error = write_change(st, change, at);
+	int error = write_revision(st, change, at);
 	if (error)
 		stage_doom(st, error);
 	keep_mine(st);
@@ -195,13 +190,18 @@ static int begin_segment(struct stage *st)
 }
 
 /* Every operation, then the rules between objects on what they make together.  Returns 404, 409 or 0. */
-static unsigned judge(struct stage *st, const struct change *change, json_t *errors, json_t *conflicts)
+static unsigned judge(struct stage *st, struct change *change, json_t *errors, json_t *conflicts)
 {
 	unsigned status = 0;
 
 	for (size_t i = 0; i < change->count && !status; i++)
-		if (!change->operations[i].broken && json_array_size(errors) <= PROBLEM_VIOLATIONS)
+		if (change->operations[i].broken)
+			stage_operation_broken(st, &change->operations[i]);
+		else if (json_array_size(errors) <= PROBLEM_VIOLATIONS)
 			status = stage_operation(st, change, &change->operations[i], errors);
+	st->replacing = change->whole ? change : NULL;
+	if (st->replacing)
+		stage_delete_others(st, change);
 	if (!status) {
 		stage_take_faulty(st);
 		rule_links_in(st);
@@ -235,11 +235,13 @@ static bool add(struct stage *st, struct change *change)
 void stage_add(struct stage *st, struct change *change)
 {
 	change->taken = false;
-	if (st->doom || !outcome_precondition(st, change) || !reversal_prepare(st, change))
+	if (st->doom || idempotency_answered(st, change) || !outcome_precondition(st, change) || !reversal_prepare(st, change))
 		return;
 	while (!add(st, change))
 		;
 	reversal_settle(st, change);
+	if (change->status < 300 && !st->doom)
+		idempotency_keep(st, change);
 }
 
 /* ------------------------------------------------------------------ the batch */
@@ -347,6 +349,9 @@ void stage_answer(struct stage *st, struct change *change, int error)
 {
 	if (error) {
 		json_decref(change->body);
+		free(change->answer);
+		change->answer = NULL;
+		change->repeated = false;
 		change->status = 503;
 		change->tagged = false;
 		change->created = false;
@@ -356,7 +361,7 @@ void stage_answer(struct stage *st, struct change *change, int error)
 	}
 	if (change->taken)
 		change->status = change->created ? 201 : 200;
-	if (change->status < 300 && !change->dry_run) {	/* also of one that changes nothing: it may be asked to wait for it */
+	if (change->status < 300 && !change->dry_run && !change->repeated) {	/* also of one that changes nothing: it may be asked to wait for it */
 		change->generation = config_writer_generation(st->segment);
 		json_object_set_new(change->body, "published_generation", json_integer((json_int_t)change->generation));
 	}

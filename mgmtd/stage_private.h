@@ -26,6 +26,7 @@ struct stage {
 	size_t announced, announcement_room;
 	bool open;				/* the transaction has begun */
 	bool segment_open;			/* the segment's change has */
+	const struct change *replacing;		/* the change at hand when it is a replacement, or NULL */
 	int doom;
 };
 
@@ -37,7 +38,9 @@ const struct object *stage_now(struct stage *st, const struct kind *kind, const 
 const struct record *stage_record(struct stage *st, const struct object *object);
 
 /* operation.c: one operation onto `mine`.  0, also when it breaks a rule (then it is in errors); or 404, 409. */
-unsigned stage_operation(struct stage *st, const struct change *change, const struct operation *op, json_t *errors);
+unsigned stage_operation(struct stage *st, const struct change *change, struct operation *op, json_t *errors);
+void stage_operation_broken(struct stage *st, struct operation *op);	/* keeps what passed of it, to be judged */
+void stage_delete_others(struct stage *st, const struct change *change);	/* of a replacement: what it does not name */
 
 /* outcome.c.  precondition: false = answered with 412.  resource: the object a single operation was about, as GET shows it
  * once the change stands; null when deleted or collective.  differences: of all in `mine`. */
@@ -46,6 +49,7 @@ bool outcome_precondition(struct stage *st, struct change *change);
 void outcome_refused(struct change *change, unsigned status, json_t *errors, json_t *conflicts);
 void outcome_unchanged(struct stage *st, struct change *change);
 void outcome_dry_run(struct stage *st, struct change *change);
+void outcome_taken(struct stage *st, struct change *change);	/* its revision stands */
 json_t *outcome_differences(struct stage *st);
 void outcome_resource(struct stage *st, struct change *change);
 

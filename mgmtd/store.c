@@ -37,8 +37,7 @@ static const char *const sql[SQL_COUNT] = {
 	[SQL_PUT_SECRET] = "INSERT OR IGNORE INTO secrets VALUES (?1, ?2)",
 	[SQL_GET_SECRET] = "SELECT box FROM secrets WHERE reference = ?1",
 	[SQL_HEAD] = "SELECT revision, hash FROM revisions ORDER BY revision DESC LIMIT 1",
-	[SQL_EACH_OBJECT] = "SELECT kind, name, id, incarnation, revision, changed_at, changed_by, document"
-		" FROM documents ORDER BY kind, name",
+	[SQL_EACH_OBJECT] = STORE_EACH_OBJECT,
 };
 
 static const struct store_migration migrations[] = {
@@ -53,6 +52,7 @@ struct store {
 	struct store_history *history;
 	struct store_spans *spans;
 	struct store_confirmations *confirmations;
+	struct store_answers *answers;
 	EVP_MD_CTX *sha256;		/* OpenSSL's uses the processor's instructions; libsodium's takes as long as an INSERT */
 	bool in_transaction;
 };
@@ -66,10 +66,16 @@ void store_close(struct store *s)
 	store_confirmations_close(s->confirmations);
 	for (int i = 0; i < SQL_COUNT; i++)
 		sqlite3_finalize(s->statements[i]);
+	store_answers_close(s->answers);
 	store_accounts_close(s->accounts);
 	sqlite3_close(s->writer);
 	EVP_MD_CTX_free(s->sha256);
 	free(s);
+}
+
+struct store_answers *store_answers(struct store *s)
+{
+	return s->answers;
 }
 
 const char *store_explain(int error)
@@ -141,13 +147,15 @@ int store_open(struct store **out, const char *state, bool *fresh, struct shm_wh
 	/* SQLite's own default mode follows the umask; the directory is 0700, the files should not depend on that. */
 	mode_t old = umask(077);
 	error = store_connect(&s->writer, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
-	                      "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 8000", why);
+	                      "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 8000; PRAGMA cache_size = -32000", why);
 	if (!error)
 		error = store_migrate(s->writer, path, migrations, MIGRATIONS, why);
 	if (!error)
 		error = store_accounts_open(&s->accounts, path, s->writer, why);
 	if (!error)
 		error = prepare(s, path, why);
+	if (!error)
+		error = store_answers_open(&s->answers, s->writer, path, why);
 	umask(old);
 	if (error) {
 		store_close(s);
@@ -250,27 +258,9 @@ int store_put_secret(struct store *s, const char *reference, const void *box, si
 
 /* ------------------------------------------------------------------ reading */
 
-static void copy_column(char *text, size_t size, sqlite3_stmt *statement, int column)
-{
-	const unsigned char *value = sqlite3_column_text(statement, column);
-	snprintf(text, size, "%s", value ? (const char *)value : "");
-}
-
 int store_get_secret(struct store *s, const char *reference, void *box, size_t *size)
 {
-	sqlite3_stmt *statement = s->statements[SQL_GET_SECRET];
-
-	bind_text(s, SQL_GET_SECRET, 1, reference);
-	int code = sqlite3_step(statement);
-	if (code == SQLITE_ROW) {
-		*size = (size_t)sqlite3_column_bytes(statement, 0);
-		if (*size <= SECRET_BOX_MAX)
-			memcpy(box, sqlite3_column_blob(statement, 0), *size);
-	}
-	sqlite3_reset(statement);
-	if (code != SQLITE_ROW)
-		return code == SQLITE_DONE ? ENOENT : store_errno(code);
-	return *size <= SECRET_BOX_MAX ? 0 : EIO;
+	return store_box(s->statements[SQL_GET_SECRET], reference, box, size);
 }
 
 int store_head(struct store *s, uint64_t *revision, unsigned char hash[STORE_HASH])
@@ -291,24 +281,5 @@ int store_head(struct store *s, uint64_t *revision, unsigned char hash[STORE_HAS
 
 int store_each_object(struct store *s, int (*each)(void *arg, const struct object *row), void *arg)
 {
-	sqlite3_stmt *statement = s->statements[SQL_EACH_OBJECT];
-	int code, error = 0;
-
-	while (!error && (code = sqlite3_step(statement)) == SQLITE_ROW) {
-		struct object row = {
-			.kind = schema_kind_by_path((const char *)sqlite3_column_text(statement, 0)),
-			.id = (uint32_t)sqlite3_column_int64(statement, 2),
-			.incarnation = (uint64_t)sqlite3_column_int64(statement, 3),
-			.revision = (uint64_t)sqlite3_column_int64(statement, 4),
-			.changed_by = (char *)(uintptr_t)sqlite3_column_text(statement, 6),
-			.document = (char *)(uintptr_t)sqlite3_column_text(statement, 7),
-		};
-		copy_column(row.name, sizeof row.name, statement, 1);
-		copy_column(row.changed_at, sizeof row.changed_at, statement, 5);
-		error = row.kind ? each(arg, &row) : 0;	/* a kind of a later version cannot be here: newer is refused */
-	}
-	if (!error)
-		error = store_errno(code);
-	sqlite3_reset(statement);
-	return error;
+	return store_rows(s->statements[SQL_EACH_OBJECT], each, arg);
 }

@@ -2,7 +2,7 @@
 
 #include "mgmtd/answer.h"
 #include "mgmtd/change.h"
-#include "mgmtd/json_text.h"
+#include "mgmtd/idempotency.h"
 #include "mgmtd/watch.h"
 #include "mgmtd/writer.h"
 
@@ -34,30 +34,20 @@ static void answer_failed(struct request *r, struct change *change)
 		answer_etag(r, change->revision);
 }
 
-/* The object's text is rendered already: it goes in as it is, as the last member. */
-static void answer_written_body(struct request *r, struct change *change)
-{
-	struct buffer out = { 0 };
-	char *text = json_dumps(change->body, JSON_TEXT);
-	if (text) {
-		buffer_append(&out, text, strlen(text) - 1);
-		buffer_text(&out, ",\"resource\":");
-		buffer_text(&out, change->resource ? change->resource : "null");
-		buffer_text(&out, "}");
-	}
-	free(text);
-	answer_buffer(r, change->status, "application/json", &out);
-}
-
 static void answer_done(struct request *r)
 {
 	struct write *write = r->work;
 	struct change *change = write->change;
-	json_t *applied = json_null();
-	if (!change->dry_run)
-		applied = json_string(applied_words[core_applied(watch_core(r->daemon->watch), change->generation)]);
-	json_object_set_new(change->body, "applied", applied);
-	answer_written_body(r, change);
+	struct buffer out = { 0 };
+	const char *applied = change->dry_run ? NULL : applied_words[core_applied(watch_core(r->daemon->watch), change->generation)];
+	char *text = change->repeated ? change->answer : outcome_text(change, applied);
+	if (text && change->answer && !change->repeated && strcmp(applied, change->applied) != 0)
+		idempotency_amend(r->daemon->writer, change, text);
+	if (text)
+		buffer_text(&out, text);
+	if (text != change->answer)
+		free(text);
+	answer_buffer(r, change->status, "application/json", &out);
 	if (change->tagged && !change->dry_run)
 		answer_etag(r, change->revision);
 	if (change->created && !change->dry_run) {
@@ -140,12 +130,7 @@ static bool refuse_none_match(struct request *r)
 	return true;
 }
 
-bool write_refused(struct request *r)
-{
-	return refuse_unconditional(r) || refuse_none_match(r);
-}
-
-void write_submit(struct request *r, struct change *change)
+void write_change(struct request *r, struct change *change)
 {
 	struct write *write = calloc(1, sizeof *write);
 	bool failed = !write;
@@ -166,7 +151,7 @@ void write_submit(struct request *r, struct change *change)
 	change->request_id = copy(request_id(r), &failed);
 	change->done = change_done;
 	change->arg = r;
-	if (failed || !take_comment(r, change))
+	if (failed || !take_comment(r, change) || !idempotency_take(r, change))
 		return;
 	request_wait(r, answer_written);
 	int e = writer_submit(r->daemon->writer, change);
@@ -184,12 +169,17 @@ static void write_single(struct request *r, enum operation_verb verb, json_t *bo
 	json_decref(body);
 	if (change) {
 		json_decref(errors);
-		write_submit(r, change);
+		write_change(r, change);
 	} else if (json_array_size(errors) > 0) {
 		answer_problem(r, 422, NULL, errors, "the %s is not as it must be", r->route->kind->noun);
 	} else {
 		json_decref(errors);
 	}
+}
+
+bool write_refused(struct request *r)
+{
+	return refuse_unconditional(r) || refuse_none_match(r);
 }
 
 static void write_body(struct request *r, enum operation_verb verb)
@@ -234,7 +224,7 @@ static void write_collective(struct request *r, struct change *(*build)(json_t *
 	json_decref(body);
 	if (change) {
 		json_decref(errors);
-		write_submit(r, change);
+		write_change(r, change);
 	} else if (json_array_size(errors) > 0) {
 		answer_problem(r, 422, NULL, errors, "the change is not as it must be");
 	} else {

@@ -12,11 +12,11 @@ void write_delete(struct request *r);
 void write_parameters(struct request *r);
 void write_set(struct request *r);
 
-/* --- for handlers that make a change-set of their own */
+struct change;
 
-bool write_refused(struct request *r);	/* its conditions are not as they must be: answered */
-
-/* Hands the change-set over, with what head and query say about it, and answers.  r->work must be free. */
-void write_submit(struct request *r, struct change *change);
+/* For handlers that make a change-set in another way.  refused: by the preconditions in its head, and answered.  change: takes it,
+ * to the writer and to the answer; nothing else may be the request's work. */
+bool write_refused(struct request *r);
+void write_change(struct request *r, struct change *change);
 
 #endif

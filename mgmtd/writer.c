@@ -7,17 +7,17 @@
 #include "mgmtd/problem.h"
 #include "mgmtd/segment.h"
 #include "mgmtd/stage.h"
+#include "mgmtd/state.h"
 #include "mgmtd/tally.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -67,31 +67,6 @@ static int explain(struct shm_why *why, int error, const char *what)
 {
 	snprintf(why->text, sizeof why->text, "%s: %s", what, strerror(error));
 	return error;
-}
-
-/* One mgmtd a state directory.  The lock lives as long as the process. */
-static int lock_state(struct writer *w, const char *state, struct shm_why *why)
-{
-	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-	char path[4096];
-	struct stat st;
-
-	if (mkdir(state, 0700) != 0 && errno != EEXIST)
-		return explain(why, errno, state);
-	if (stat(state, &st) != 0)
-		return explain(why, errno, state);
-	if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 077)) {
-		snprintf(why->text, sizeof why->text, "%s: must be a directory of this user with mode 0700", state);
-		return EPERM;
-	}
-	snprintf(path, sizeof path, "%s/lock", state);
-	w->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (w->lock_fd < 0)
-		return explain(why, errno, path);
-	if (fcntl(w->lock_fd, F_OFD_SETLK, &whole) == 0)
-		return 0;
-	snprintf(why->text, sizeof why->text, "%s: in use by another mgmtd", state);
-	return EBUSY;
 }
 
 static int load_object(void *arg, const struct object *row)
@@ -195,7 +170,7 @@ int writer_open(struct writer **out, const char *state, const char *run, const s
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_cond_init(&w->wake, &monotonic);
 	pthread_condattr_destroy(&monotonic);
-	if ((error = lock_state(w, state, why)) || (error = open_stored(w, state, head, why)) || (error = open_segment(w, why)) ||
+	if ((error = state_lock(&w->lock_fd, state, why)) || (error = open_stored(w, state, head, why)) || (error = open_segment(w, why)) ||
 	    (error = stage_new(&w->stage, w->model, w->store, w->segment, w->secrets, &w->hooks, head)))
 		goto out;
 	note_state(w);
@@ -242,6 +217,11 @@ struct model *writer_model(struct writer *w)
 struct store *writer_store(struct writer *w)
 {
 	return w->store;
+}
+
+const struct secrets *writer_secrets(struct writer *w)
+{
+	return w->secrets;
 }
 
 void writer_state(struct writer *w, struct writer_state *state)
@@ -352,6 +332,7 @@ static void carry_out(struct writer *w, struct batch batch)
 {
 	bool settled = batch.jobs != NULL;
 	struct change *next;
+	bool shed = false;
 
 	run_jobs(w, batch.jobs);
 	for (struct change *change = batch.changes; change; change = change->next)
@@ -369,12 +350,18 @@ static void carry_out(struct writer *w, struct batch batch)
 			atomic_store(&w->store_available, true);
 		stage_answer(w->stage, change, error);
 		tally_change(w->hooks.tally, change, error, (uint64_t)(time_monotonic_us() - change->queued_us));
+		if (change->whole) {	/* its 100,000 operations are freed here, not where requests are served */
+			change_shed(change);
+			shed = true;
+		}
 		change->done(change);
 	}
 	if (config_writer_generation(w->segment) != before && w->hooks.answered)
 		w->hooks.answered(w->hooks.arg);
 	if (settled && !error)
 		deadline_load(&w->deadline, w->store);
+	if (shed)
+		malloc_trim(0);
 }
 
 static void *thread_main(void *arg)

@@ -34,6 +34,8 @@ void writer_close(struct writer *w);	/* finishes what is queued */
 struct model *writer_model(struct writer *w);
 struct store *writer_store(struct writer *w);	/* for its read-only functions, on any one other thread */
 
+const struct secrets *writer_secrets(struct writer *w);	/* for any thread */
+
 /* Queues the change; change->done is called later.  ECANCELED: closing; EAGAIN: queue full (answer 503). */
 int writer_submit(struct writer *w, struct change *change);
 
