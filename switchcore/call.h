@@ -168,6 +168,7 @@ struct calls {
 	uint64_t tag_key[2];
 	uint64_t shed, shed_told;		/* refused because more comes in than can be handled */
 	uint32_t shed_quiet_ticks;
+	uint32_t expired;			/* hung up by session timers in this second */
 	bool stopping, news, full_said, cdr_said;
 };
 
@@ -268,6 +269,7 @@ void call_sessions_stop(struct call *call);		/* before the BYEs: a refresh under
 void call_sessions_destroy(struct call *call);
 /* A gateway begins, or is left: on = its session timer is. */
 void call_session_reset(struct call *call, enum call_side side, bool on);
+void calls_expired_tick(struct calls *calls);		/* once a second */
 /* A re-INVITE of ours is under way on some leg. */
 bool call_session_inviting(const struct call *call);
 

@@ -9,6 +9,7 @@
 #include <inttypes.h>
 
 #define RAISES_MAX 2			/* 422s in a row */
+#define EXPIRED_SAID 20			/* in one second; more are counted */
 #define BUSY_WAIT_US (2 * SECOND_US)	/* until the INVITE that passes is over */
 #define RETRY_LEAST_US (10 * SECOND_US)
 /* Value of Reason (RFC 3326): what telephone exchanges say when a timer ends a call. */
@@ -127,7 +128,9 @@ static void hang_up(struct call_session *s, const char *reason, const char *what
 	static const char *const sides[] = { "caller", "callee" };
 	struct call *call = s->call;
 
-	log_info("call %016" PRIx64 ": hung up: %s on the %s's side", call->id, what, sides[side_of(s)]);
+	/* When a whole network is gone, thousands end in one second. */
+	if (call->calls->expired++ < EXPIRED_SAID)
+		log_info("call %016" PRIx64 ": hung up: %s on the %s's side", call->id, what, sides[side_of(s)]);
 	call->why = reason;
 	call_end(call, HUNG_UP_BY_SWITCH);
 }
@@ -252,6 +255,13 @@ static void due(struct timer *timer)
 		send_refresh(s, NULL);
 	else
 		arm(s);
+}
+
+void calls_expired_tick(struct calls *calls)
+{
+	if (calls->expired > EXPIRED_SAID)
+		log_info("calls: %" PRIu32 " more hung up by their session timers", calls->expired - EXPIRED_SAID);
+	calls->expired = 0;
 }
 
 bool call_session_inviting(const struct call *call)

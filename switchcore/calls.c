@@ -361,6 +361,7 @@ static void tell_shed(struct calls *calls)
 void calls_tick(struct calls *calls)
 {
 	tell_shed(calls);
+	calls_expired_tick(calls);
 	status_calls(calls->parts.status, calls->active, calls->second_new);
 	if (calls->second_new != calls->last_second_new)
 		calls->news = true;
