@@ -569,6 +569,7 @@ static void a_refresh_that_never_ends_does_not_keep_the_call(void **state)
 	agree(600, UAC);
 	pass(300);
 	answer(100, (struct session_words){ 0 });
+	assert_int_equal(timers_next(&lab.timers), lab.call.sessions[CALLEE].hang_up_at);
 	pass(267);
 	assert_false(lab.ended);
 	pass(1);
