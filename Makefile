@@ -95,6 +95,8 @@ $(BUILD)/tests/unit/switchcore_%: $(BUILD)/obj/tests/unit/switchcore_%.o $(SWITC
 
 # They run short of memory, and of time, when the test says so.
 $(BUILD)/tests/unit/switchcore_follow_test: LDFLAGS += -Wl,--wrap=registrations_put,--wrap=loop_now,--wrap=loop_refresh_clock
+$(BUILD)/tests/unit/switchcore_session_test: LDFLAGS += $(foreach f,loop_now sip_session_read sip_content_keep sip_message_cseq \
+  sip_leg_takes_update sip_leg_next_cseq sip_leg_heard sip_leg_send sip_client_release sip_client_cancel call_inviting call_end,-Wl,--wrap=$(f))
 $(BUILD)/tests/unit/switchcore_control_test: LDFLAGS += -Wl,--wrap=follow_look
 $(BUILD)/tests/unit/switchcore_route_test: LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 

@@ -87,6 +87,11 @@ static void privacy(char value[VALUE_MAX], const struct compare_side *side)
 	header(value, side, "Privacy");
 }
 
+static void session_expires(char value[VALUE_MAX], const struct compare_side *side)
+{
+	header(value, side, "Session-Expires");
+}
+
 static void target(char value[VALUE_MAX], const struct compare_side *side)
 {
 	snprintf(value, VALUE_MAX, "%s", side->target);
@@ -102,6 +107,7 @@ static const struct { const char *field; value_f *value; } fields[] = {
 	{ "p_preferred_identity", preferred },
 	{ "remote_party_id", remote_party },
 	{ "privacy", privacy },
+	{ "session_expires", session_expires },
 	{ "contact_user", contact_user },
 	{ "target", target },
 };

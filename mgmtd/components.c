@@ -86,8 +86,6 @@ static const struct component components[] = {
 	  ",'head':" REF("AuditHead") "}}" },
 	{ "AuditHead", "{'type':'object','required':['revision','hash'],'properties':{'revision':" WHOLE ",'hash':{'type':'string','pattern':"
 	  "'^[0-9a-f]{64}$'}}}" },
-	{ "RevisionConfig", "{'type':'object','required':['revision','at'],'additionalProperties':false,'properties':{'revision':" WHOLE
-	  ",'at':" TIME "}}" },
 	{ "RevisionsDiff", "{'type':'object','required':['from','to','diff'],'properties':{'from':" WHOLE ",'to':" WHOLE ",'diff':"
 	  LIST_OF(REF("Difference")) "}}" },
 	{ "RevisionPage", PAGE_OF("Revision") },
@@ -262,18 +260,6 @@ static void fill(json_t *all, const char *name, const char *property, const char
 		json_array_append_new(list, json_null());
 }
 
-/* The kinds in a whole configuration: parameters by name, objects in a list. */
-static void fill_config(json_t *all)
-{
-	json_t *config = json_object_get(all, "RevisionConfig"), *properties = json_object_get(config, "properties");
-	for (size_t k = 0; k < KIND_COUNT; k++) {
-		json_array_append_new(json_object_get(config, "required"), json_string(schema_kinds[k].path));
-		json_object_set_new(properties, schema_kinds[k].path, k == KIND_PARAMETERS ? json_pack("{s:s}", "type", "object") :
-			json_pack("{s:s, s:{s:s, s:[s], s:{s:{s:s}}}}", "type", "array", "items", "type", "object", "required", "name",
-			          "properties", "name", "$ref", "#/components/schemas/Name"));
-	}
-}
-
 static void fill_kinds(json_t *all)
 {
 	json_t *restored = json_object_get(json_object_get(json_object_get(all, "Restore"), "properties"), "kind");
@@ -285,7 +271,6 @@ static void fill_kinds(json_t *all)
 	for (size_t i = 0; i < KIND_COUNT; i++)
 		for (size_t l = 0; l < sizeof lists / sizeof lists[0]; l++)
 			json_array_append_new(lists[l], json_string(schema_kinds[i].path));
-	fill_config(all);
 }
 
 json_t *description_components(void)

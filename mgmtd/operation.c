@@ -70,6 +70,7 @@ static void stage_parameter(struct stage *st, const struct operation *op, json_t
 	document = canonical ? json_pack("{s:o}", "value", canonical) : json_object();
 	object->document = json_dumps(document, JSON_TEXT);
 	object->canonical = document;
+	object->pointer = op->pointer;
 	stage_put_mine(st, object);
 }
 

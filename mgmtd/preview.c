@@ -117,6 +117,7 @@ static void render_headers(struct buffer *b, const struct preview *p)
 		{ "from", "From" }, { "to", "To" }, { "contact", "Contact" }, { "call_id", "Call-ID" }, { "expires", "Expires" },
 		{ "route", "Route" }, { "p_asserted_identity", "P-Asserted-Identity" },
 		{ "p_preferred_identity", "P-Preferred-Identity" }, { "remote_party_id", "Remote-Party-ID" }, { "privacy", "Privacy" },
+		{ "session_expires", "Session-Expires" },
 		{ "diversion", "Diversion" }, { "user_agent", "User-Agent" },
 	};
 	size_t len = 0;

@@ -122,7 +122,7 @@ const struct route routes[] = {
 	{ "GET",    API "/revisions/{revision}",            ROLE_VIEWER,   NULL,         BODY_NONE,  0,                 0,         history_show,
 	  "getRevision", "One revision with what it changed.", NULL, "RevisionDetail", 200 },
 	{ "GET",    API "/revisions/{revision}/config",     ROLE_VIEWER,   NULL,         BODY_NONE,  0,                 0,         history_config,
-	  "getRevisionConfig", "The whole configuration as of a revision.", NULL, "RevisionConfig", 200 },
+	  "getRevisionConfig", "The whole configuration as of a revision.", NULL, "Configuration", 200 },
 	{ "POST",   API "/revisions/{revision}/restore",    ROLE_ADMIN,    NULL,         BODY_OPTIONAL, WC,             WRITTEN,   restore_start,
 	  "restoreRevision", "Make the configuration of a revision, or one object of it, current again: as a new revision.", "Restore", "WriteAnswer", 200 },
 	{ "POST",   API "/revisions/{revision}/confirm",    ROLE_OPERATOR, NULL,         BODY_NONE,  W,                 0,         restore_confirm,

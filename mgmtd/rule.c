@@ -5,6 +5,7 @@
 #include "mgmtd/link.h"
 #include "mgmtd/log.h"
 #include "mgmtd/problem.h"
+#include "mgmtd/segment.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -158,8 +159,34 @@ static void check_object(struct stage *st, const struct object *object, json_t *
 			check_unique(st, link, conflicts);
 }
 
+/* ------------------------------------------------------------------ parameters that limit each other */
+
+/* RFC 4028 10: later than a third before its end a session may still be refreshed.  Told where the change did it. */
+static void check_early_hangup(struct stage *st, json_t *errors)
+{
+	const struct objects *changed = &st->mine[KIND_PARAMETERS];
+	const struct object *early = objects_find(changed, "SS_SIP_SESSION_TIMEOUT_EARLY_HANGUP");
+	const struct object *ttl = objects_find(changed, "SS_SIP_SESSION_TTL");
+	struct sip_parameters result = st->parameters;
+
+	if (!early && !ttl)
+		return;
+	for (size_t i = 0; i < changed->count; i++)
+		segment_set_parameter(&result, changed->v[i]);
+	int32_t most = result.SS_SIP_SESSION_TTL / 3;
+	if (result.SS_SIP_SESSION_TIMEOUT_EARLY_HANGUP <= most)
+		return;
+	json_t *violation = problem_violation(errors, early ? early->pointer : ttl->pointer, NULL, "cross_field",
+	                                      "SS_SIP_SESSION_TIMEOUT_EARLY_HANGUP may be at most a third of SS_SIP_SESSION_TTL,"
+	                                      " %d s of %d s (RFC 4028 10); got %d s", most, result.SS_SIP_SESSION_TTL,
+	                                      result.SS_SIP_SESSION_TIMEOUT_EARLY_HANGUP);
+	json_object_set_new(violation, "max", json_integer(most));
+	json_object_set_new(violation, "got", json_integer(result.SS_SIP_SESSION_TIMEOUT_EARLY_HANGUP));
+}
+
 void rule_check(struct stage *st, json_t *errors, json_t *conflicts)
 {
+	check_early_hangup(st, errors);
 	for (size_t k = KIND_PARAMETERS + 1; k < KIND_COUNT; k++)
 		for (size_t i = 0; i < st->mine[k].count; i++) {
 			const struct object *object = st->mine[k].v[i];

@@ -105,6 +105,7 @@ static void destroy(struct call *call)
 	sip_server_close(call->invite);
 	sip_leg_free(call->caller);
 	timer_destroy(calls->parts.timers, &call->timer);
+	call_sessions_destroy(call);
 	registration_release(call->trunk);
 	if (call->admitted)
 		mapping_release(call->mapping);
@@ -124,6 +125,7 @@ void call_end(struct call *call, enum hung_up_by by)
 
 	if (call->state == CALL_OVER)
 		return;
+	call_sessions_stop(call);
 	if (answered && by != HUNG_UP_BY_CALLER)
 		call_bye(call, CALLER, call->reason);
 	if (answered && by != HUNG_UP_BY_CALLEE)
@@ -143,6 +145,7 @@ int call_reply(struct call *call, uint16_t code, const char *phrase, const char 
 {
 	char fresh[SIP_TAG_MAX];
 	struct sip_reply reply = { .code = code, .phrase = phrase, .to_tag = tag, .relay = relay };
+	char session[SESSION_LINES_MAX] = "";
 
 	if (!tag && code > 100) {
 		calls_new_tag(fresh);
@@ -150,6 +153,9 @@ int call_reply(struct call *call, uint16_t code, const char *phrase, const char 
 	}
 	if (tag && code < 300 && code > 100)
 		reply.contact = sip_leg_contact(call->caller);
+	if (code >= 200 && code < 300)
+		call_session_accept(call, CALLER, sip_server_request(call->invite), session);
+	reply.headers = session[0] ? session : NULL;
 	return sip_server_reply(call->invite, &reply);
 }
 
@@ -193,7 +199,7 @@ static int make_caller_leg(struct call *call, const struct origin *origin)
 	const struct sip_packet *packet = sip_server_packet(call->invite);
 	struct sip_leg_options options = {
 		.resolver = call->calls->parts.resolver, .listener = packet->listener, .request_address = origin->request_address,
-		.tag = "",
+		.session_timer = origin->session_timer, .tag = "",
 	};
 	char user[NUMBER_ESCAPED_MAX + 1], host[300], contact[800];
 	int error = sip_leg_of_caller(&call->caller, call->calls->parts.sip, call->invite, &options);
@@ -267,11 +273,13 @@ static struct call *create(struct calls *calls, const struct origin *origin)
 		return NULL;
 	call->calls = calls;
 	call->route = calloc(1, sizeof *call->route);
-	if (!call->route || timer_init(calls->parts.timers, &call->timer, timer_due) != 0) {
-		free(call->route);
-		free(call);
-		return NULL;
+	if (!call->route || timer_init(calls->parts.timers, &call->timer, timer_due) != 0)
+		goto fail;
+	if (call_sessions_init(call) != 0) {
+		timer_destroy(calls->parts.timers, &call->timer);
+		goto fail;
 	}
+	call_session_reset(call, CALLER, origin->session_timer);
 	call->parameters = calls->parameters;
 	call->reply_address = origin->reply_address;
 	call->mapping = origin->mapping;
@@ -282,27 +290,38 @@ static struct call *create(struct calls *calls, const struct origin *origin)
 	if (origin->trunk)
 		copy(call->facts.registration, sizeof call->facts.registration, registration_name(origin->trunk));
 	return call;
+fail:
+	free(call->route);
+	free(call);
+	return NULL;
 }
 
 static void discard(struct call *call)
 {
 	gateway_settings_unref(call->mapping_settings);
 	timer_destroy(call->calls->parts.timers, &call->timer);
+	call_sessions_destroy(call);
 	free(call->route);
 	free(call);
 }
 
-uint16_t call_check(const struct sip_message *m, char *headers, size_t size)
+uint16_t call_check(const struct sip_message *m, bool session_timer, char *headers, size_t size)
 {
+	struct session_words words;
 	char unsupported[256];
 
 	headers[0] = '\0';
 	if (!sip_message_scheme_known(m))
 		return 416;
-	sip_message_unsupported(m, unsupported, sizeof unsupported);
+	sip_message_unsupported(m, session_timer, unsupported, sizeof unsupported);
 	if (unsupported[0]) {
 		snprintf(headers, size, "Unsupported: %s\r\n", unsupported);
 		return 420;
+	}
+	sip_session_read(&words, m);
+	if (session_timer && session_too_small(&words)) {
+		snprintf(headers, size, "Min-SE: %u\r\n", SESSION_FLOOR);
+		return 422;
 	}
 	return 0;
 }
@@ -313,7 +332,7 @@ void call_begin(struct calls *calls, struct sip_packet *packet, const struct ori
 	union address reply_to;
 	char headers[300];
 	const char *phrase = NULL;
-	uint16_t code = call_check(packet->message, headers, sizeof headers);
+	uint16_t code = call_check(packet->message, origin->session_timer, headers, sizeof headers);
 	int error;
 
 	if (!code && sip_message_max_forwards(packet->message) == 0)

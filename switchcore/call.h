@@ -6,6 +6,9 @@
  *   call.c           birth, report, end
  *   call_attempt.c   the way to a gateway: routing, INVITE, failover
  *   call_dialog.c    what passes between the legs once there are dialogs
+ *   call_handshake.c from a 2xx to its ACK
+ *   call_farewell.c  BYE
+ *   call_session.c   session timers, each leg on its own
  *   call_preview.c   the same way, without sending
  */
 #ifndef SWITCHCORE_CALL_H
@@ -17,6 +20,7 @@
 #include "sip_invite.h"
 #include "sip_leg.h"
 #include "sip_server.h"
+#include "sip_session.h"
 
 #define CALL_FORKS_MAX 8		/* early dialogs of one INVITE that are told apart; more are ignored */
 #define CALL_EXCHANGES_MAX 8		/* requests that pass a call at once */
@@ -40,6 +44,7 @@ struct origin {
 	bool vouched;				/* known as a trunk or routing gateway: no account of its own */
 	int32_t caller_source;			/* enum CALLER_SOURCE_option */
 	int32_t reply_address, request_address;
+	bool session_timer;
 };
 
 /* One early dialog downstream, or the one that was answered. */
@@ -81,6 +86,21 @@ struct handshake {
 	uint64_t interval, deadline;		/* µs */
 };
 
+/* The session timer (RFC 4028) of one leg. */
+struct call_session {
+	struct call *call;
+	struct timer timer;			/* armed from the answer to the end of the call */
+	uint64_t refresh_at, hang_up_at;	/* µs; TIMER_NEVER = not at all */
+	struct session_terms terms;
+	uint32_t min;				/* the greatest Min-SE that a 422 asked for */
+	bool on;				/* sip.session_timer of the gateway */
+	bool inviting, challenged;		/* of our refresh under way */
+	bool update_taken, update_refused;	/* the peer answered one so: whatever its Allow said */
+	uint8_t raises;				/* 422s obeyed since the last 2xx */
+	struct sip_client *client;		/* our refresh under way */
+	struct sip_content *said;		/* the session description that the peer knows of us, while a refresh may repeat it */
+};
+
 /* Everything the record of the call tells, as known so far. */
 struct call_facts {
 	uint64_t setup_at, ringing_at, answered_at;
@@ -118,6 +138,9 @@ struct call {
 	struct exchange *exchanges;
 	uint32_t exchange_count;
 	struct timer timer;			/* seeking: the attempt's patience; up: the handshake */
+	struct call_session sessions[2];	/* by enum call_side */
+	uint64_t up_since;			/* of loop_now() */
+	const char *why;			/* it is hung up: value of Reason in our BYEs, or NULL */
 	bool sdp_passed;			/* the caller has heard a session description */
 	const struct sip_message *reason;	/* the CANCEL or BYE that ends it, in that event only */
 	int32_t reply_address;			/* of the caller: enum REPLY_ADDRESS_option */
@@ -145,6 +168,7 @@ struct calls {
 	uint64_t tag_key[2];
 	uint64_t shed, shed_told;		/* refused because more comes in than can be handled */
 	uint32_t shed_quiet_ticks;
+	uint32_t expired;			/* hung up by session timers in this second */
 	bool stopping, news, full_said, cdr_said;
 };
 
@@ -173,7 +197,7 @@ bool origin_known(struct calls *calls, const struct sip_packet *packet, union ad
 
 void call_begin(struct calls *calls, struct sip_packet *packet, const struct origin *origin);
 /* What any server asks of a request before it looks who is called (RFC 3261 8.2.2): 0, or the code that it gets, with headers. */
-uint16_t call_check(const struct sip_message *m, char *headers, size_t size);
+uint16_t call_check(const struct sip_message *m, bool session_timer, char *headers, size_t size);
 /* Ends it: what is open is closed, both sides told as far as they need it, the record written, the memory freed. */
 void call_end(struct call *call, enum hung_up_by by);
 /* The final answer to the caller's INVITE, and the end. */
@@ -199,6 +223,7 @@ struct fork *call_fork(struct call *call, const char *remote_tag);
 struct invite_plan {
 	struct sip_invite invite;
 	struct invite_identity identity;
+	char session[SESSION_LINES_MAX];
 	char gateway[270], from_host[300], our_host[300], contact[800], call_id[40], tag[SIP_TAG_MAX];
 	char routed[NUMBER_MAX + 1], caller_out[NUMBER_MAX + 1];
 };
@@ -210,6 +235,7 @@ struct plan_source {
 	bool trusted;
 	const struct numbers_in *in;
 	const char *original, *callee, *caller;		/* after the mapping gateway */
+	uint32_t session_min;				/* Min-SE that it asked for by 422, or 0 */
 };
 int invite_plan_numbers(struct invite_plan *plan, const struct plan_source *source);
 int invite_plan_address(struct invite_plan *plan, const struct plan_source *source, const struct listener *listener,
@@ -219,14 +245,47 @@ int invite_plan_address(struct invite_plan *plan, const struct plan_source *sour
 
 /* A request in a dialog.  Consumes the packet. */
 void call_request(struct call *call, enum call_side side, struct fork *fork, struct sip_packet *packet);
+void call_exchanges_drop(struct call *call);
+/* An INVITE passes, or its ACK is awaited: no other may be sent (RFC 3261 14.1). */
+bool call_inviting(const struct call *call);
+
+/* ------------------------------------------------------------------ call_handshake.c */
+
 void call_ack(struct call *call, enum call_side side, struct sip_packet *packet);
 /* The answered fork's 2xx went up: now the ACK is awaited. */
 void call_await_ack(struct call *call, struct sip_server *server, enum call_side from, uint32_t cseq, uint32_t onward_cseq);
 void call_handshake_timer(struct call *call);
-void call_exchanges_drop(struct call *call);
+
+/* ------------------------------------------------------------------ call_farewell.c */
+
 /* Tells that side, whose leg it takes, that the call is over. */
 void call_bye(struct call *call, enum call_side to, const struct sip_message *relay);
 void calls_farewells_drop(struct calls *calls);
+
+/* ------------------------------------------------------------------ call_session.c */
+
+int call_sessions_init(struct call *call);		/* ENOMEM */
+void call_sessions_stop(struct call *call);		/* before the BYEs: a refresh under way is given up */
+void call_sessions_destroy(struct call *call);
+/* A gateway begins, or is left: on = its session timer is. */
+void call_session_reset(struct call *call, enum call_side side, bool on);
+void calls_expired_tick(struct calls *calls);		/* once a second */
+/* A re-INVITE of ours is under way on some leg. */
+bool call_session_inviting(const struct call *call);
+
+/* That message's session description, if it has one, was passed to that side and accepted there. */
+void call_session_said(struct call *call, enum call_side side, const struct sip_message *message);
+/* Our INVITE or UPDATE to that side: its header lines, "" = none; a 422 to it that raises them: true = worth another try; the 2xx. */
+void call_session_offer(const struct call *call, enum call_side side, char lines[SESSION_LINES_MAX]);
+bool call_session_raise(struct call *call, enum call_side side, const struct sip_message *refusal);
+void call_session_agreed(struct call *call, enum call_side side, const struct sip_message *answer);
+/* The INVITE or UPDATE of that side gets a 2xx: its header lines, "" = none. */
+void call_session_accept(struct call *call, enum call_side side, const struct sip_message *request, char lines[SESSION_LINES_MAX]);
+
+static inline enum call_side call_other(enum call_side side)
+{
+	return side == CALLER ? CALLEE : CALLER;
+}
 
 static inline struct sip_leg *call_leg(const struct call *call, enum call_side side)
 {

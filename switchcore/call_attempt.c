@@ -84,7 +84,7 @@ static struct fork *fork_of(struct call *call, const struct sip_response *respon
 	struct fork *fork = call_fork(call, sip_message_to_tag(response->message));
 	struct sip_leg_options options = {
 		.resolver = call->calls->parts.resolver, .request_address = record->request_address, .tls_name = record->host,
-		.tls_verify = record->tls_verify, .tag = a->tag,
+		.tls_verify = record->tls_verify, .session_timer = record->session_timer == SESSION_TIMER_ON, .tag = a->tag,
 	};
 
 	const char *username, *password;
@@ -124,6 +124,7 @@ void call_attempt_drop(struct call *call, enum drop how, const struct sip_messag
 
 	timer_disarm(call->calls->parts.timers, &call->timer);
 	drop_forks(call);
+	call_session_reset(call, CALLEE, false);
 	if (!a)
 		return;
 	call->attempt = NULL;
@@ -178,7 +179,7 @@ static void progress(struct call *call, enum progress to)
 /* What the caller hears of a code that is not for it to act on. */
 static uint16_t passed_on(uint16_t code)
 {
-	return (code >= 300 && code < 400) || code == 401 || code == 407 ? 503 : code;
+	return (code >= 300 && code < 400) || code == 401 || code == 407 || code == 422 ? 503 : code;
 }
 
 /* The attempt ended with this code; relay: the gateway's answer, if there is one. */
@@ -235,7 +236,18 @@ static bool credentials(const struct call *call, const char **username, const ch
 	return (*password)[0] != '\0';
 }
 
-/* True: the INVITE goes out once more, with an answer to the challenge. */
+/* The INVITE goes out once more, to the same place. */
+static void send_again(struct call *call)
+{
+	struct attempt_out *a = call->attempt;
+
+	sip_client_release(a->client);
+	a->client = NULL;
+	a->cseq++;
+	send_invite(call);
+}
+
+/* True: it goes out once more, with an answer to the challenge. */
 static bool answer_challenge(struct call *call, const struct sip_message *message)
 {
 	struct attempt_out *a = call->attempt;
@@ -264,10 +276,16 @@ static bool answer_challenge(struct call *call, const struct sip_message *messag
 		return false;
 	a->renewed = a->challenged;
 	a->challenged = true;
-	sip_client_release(a->client);
-	a->client = NULL;
-	a->cseq++;
-	send_invite(call);
+	send_again(call);
+	return true;
+}
+
+/* True: it goes out once more, with the session interval that the gateway asks for (RFC 4028 7.3). */
+static bool raise_session(struct call *call, const struct sip_message *refusal)
+{
+	if (!call->sessions[CALLEE].on || !call_session_raise(call, CALLEE, refusal))
+		return false;
+	send_again(call);
 	return true;
 }
 
@@ -290,6 +308,7 @@ static void provisional(struct call *call, const struct sip_response *response)
 	if (!sip_message_to_tag(m)[0] || !(fork = fork_of(call, response)))
 		return;
 	call->sdp_passed = call->sdp_passed || sdp;
+	call_session_said(call, CALLER, m);
 	call_reply(call, response->code, sip_message_phrase(m), fork->upstream_tag, m);
 	if (call->facts.ringing_at == 0)
 		call->facts.ringing_at = loop_wall();
@@ -324,6 +343,7 @@ static void connected(struct call *call, const struct sip_response *response)
 	keep_only(call, fork);
 	sip_leg_set_tag(call->caller, call->answered->upstream_tag);
 	call_exchanges_drop(call);
+	call->up_since = loop_now();
 	call->facts.answered_at = loop_wall();
 	call->facts.code = response->code;
 	snprintf(call->facts.phrase, sizeof call->facts.phrase, "%s", sip_message_phrase(response->message));
@@ -333,6 +353,10 @@ static void connected(struct call *call, const struct sip_response *response)
 	gateway_tried(gateway_of_mapping(call->mapping), response->code);
 	gateway_answered(gateway_of_mapping(call->mapping));
 	status_count(call->calls->parts.status, COUNT_CALLS_ANSWERED, 1);
+	if (!call->sessions[CALLEE].said)
+		call_session_said(call, CALLEE, sip_server_request(invite));
+	call_session_said(call, CALLER, response->message);
+	call_session_agreed(call, CALLEE, response->message);
 	call_reply(call, response->code, sip_message_phrase(response->message), call->answered->upstream_tag, response->message);
 	sip_client_release(a->client);
 	a->client = NULL;
@@ -387,6 +411,8 @@ static void answered(void *arg, const struct sip_response *response)
 		connected(call, response);
 	else if ((response->code == 401 || response->code == 407) && answer_challenge(call, response->message))
 		return;
+	else if (response->code == 422 && raise_session(call, response->message))
+		return;
 	else
 		failed(call, response->code, response->message);
 }
@@ -417,7 +443,7 @@ static void plan_source(const struct call *call, struct plan_source *source, str
 		.gateway = call->attempt->settings->routing, .parameters = &call->parameters,
 		.registration = routing_registration(call->attempt->gateway, &named),
 		.trusted = call->mapping_settings->mapping->trusted != 0, .in = in, .original = call->facts.original,
-		.callee = call->facts.callee, .caller = call->facts.caller,
+		.callee = call->facts.callee, .caller = call->facts.caller, .session_min = call->sessions[CALLEE].min,
 	};
 }
 
@@ -514,6 +540,7 @@ static int take(struct call *call, struct routing_gateway *gateway)
 	snprintf(a->call_id, sizeof a->call_id, "g%08x-%s", gateway_of_routing(gateway)->id, random);
 	calls_tag_for(call->calls, a->tag, a->call_id);
 	call->attempt = a;
+	call_session_reset(call, CALLEE, a->settings->routing->session_timer == SESSION_TIMER_ON);
 	r = routing_registration(gateway, &named);
 	if ((r && registration_claim(r, &a->claim) != 0) || dialog_add(call, &a->key, CALLEE, a->tag) != 0) {
 		call_attempt_drop(call, DROP_SILENTLY, NULL);

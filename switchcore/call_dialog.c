@@ -1,17 +1,10 @@
 /* What passes between the two legs of a call once there are dialogs, early ones too. */
 #include "call.h"
 
-#include "loop.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static enum call_side other(enum call_side side)
-{
-	return side == CALLER ? CALLEE : CALLER;
-}
 
 /* ------------------------------------------------------------------ exchanges */
 
@@ -49,12 +42,27 @@ static struct exchange *pending_invite(const struct call *call)
 	return e;
 }
 
+bool call_inviting(const struct call *call)
+{
+	return call->handshake.server || pending_invite(call);
+}
+
 static int send_onward(struct exchange *e, const struct sip_message *challenge);
+
+/* It refreshes the session as well (RFC 4028 7.4). */
+static bool refreshes(const struct exchange *e)
+{
+	return (e->method == SIP_INVITE || e->method == SIP_UPDATE) && e->call->state == CALL_UP;
+}
 
 static void exchange_reply(struct exchange *e, uint16_t code, const struct sip_message *relay)
 {
 	struct sip_reply reply = { .code = code, .phrase = relay ? sip_message_phrase(relay) : NULL, .to_tag = e->to_tag, .relay = relay };
+	char session[SESSION_LINES_MAX] = "";
 
+	if (refreshes(e) && code >= 200 && code < 300)
+		call_session_accept(e->call, e->from, sip_server_request(e->server), session);
+	reply.headers = session[0] ? session : NULL;
 	if (e->method == SIP_INVITE || e->method == SIP_UPDATE)
 		reply.contact = sip_leg_contact(e->from == CALLER ? e->call->caller : e->to_from);
 	sip_server_reply(e->server, &reply);
@@ -74,6 +82,31 @@ static void reinvite_accepted(struct exchange *e, const struct sip_response *res
 	call_await_ack(call, server, from, cseq, onward);
 }
 
+/* A description in the request was an offer that is accepted now, one in the 2xx is the answer (RFC 3261 13.2.1, RFC 3262 5, RFC 3311). */
+static void accepted(struct exchange *e, const struct sip_message *answer)
+{
+	if (e->method != SIP_INFO) {
+		call_session_said(e->call, call_other(e->from), sip_server_request(e->server));
+		call_session_said(e->call, e->from, answer);
+	}
+	if (refreshes(e))
+		call_session_agreed(e->call, call_other(e->from), answer);
+}
+
+/* The other side refused it for something that is ours to mend.  True: it is sent again. */
+static bool try_again(struct exchange *e, uint16_t code, const struct sip_message *refusal)
+{
+	bool asked = (code == 401 || code == 407) && !e->challenged;
+	bool raised = code == 422 && refreshes(e) && sip_leg_session_timer(e->to) && call_session_raise(e->call, call_other(e->from), refusal);
+
+	if (!asked && !raised)
+		return false;
+	e->challenged = e->challenged || asked;
+	sip_client_release(e->client);
+	e->client = NULL;
+	return send_onward(e, asked ? refusal : NULL) == 0;
+}
+
 static void answered(void *arg, const struct sip_response *response)
 {
 	struct exchange *e = arg;
@@ -90,13 +123,10 @@ static void answered(void *arg, const struct sip_response *response)
 		exchange_reply(e, code, response->message);
 		return;
 	}
-	if ((code == 401 || code == 407) && !e->challenged) {
-		e->challenged = true;
-		sip_client_release(e->client);
-		e->client = NULL;
-		if (send_onward(e, response->message) == 0)
-			return;
-	}
+	if (response->message && code >= 300 && try_again(e, code, response->message))
+		return;
+	if (code < 300)
+		accepted(e, response->message);
 	if (e->method == SIP_INVITE && code < 300) {
 		reinvite_accepted(e, response);
 		return;
@@ -130,16 +160,17 @@ static void write_rack(char *headers, size_t size, const struct sip_message *m, 
 static int send_onward(struct exchange *e, const struct sip_message *challenge)
 {
 	const struct sip_message *m = sip_server_request(e->server);
-	char headers[64];
+	char headers[SESSION_LINES_MAX] = "";
 	struct sip_leg_request request = {
 		.method = e->method, .name = sip_message_method_name(m), .cseq = sip_leg_next_cseq(e->to), .relay = m,
 		.challenge = challenge,
 	};
 
-	if (e->method == SIP_PRACK) {
+	if (e->method == SIP_PRACK)
 		write_rack(headers, sizeof headers, m, e->from == CALLER ? attempt_cseq(e->call->attempt) : e->call->caller_cseq);
-		request.headers = headers[0] ? headers : NULL;
-	}
+	else if (refreshes(e))
+		call_session_offer(e->call, call_other(e->from), headers);
+	request.headers = headers[0] ? headers : NULL;
 	return sip_leg_send(e->to, &e->client, &request, answered, e);
 }
 
@@ -225,24 +256,60 @@ static bool busy(struct call *call, enum call_side side, struct sip_packet *pack
 	struct exchange *e = pending_invite(call);
 	enum call_side from = e ? e->from : call->handshake.from;
 
-	if (!e && !call->handshake.server)
+	if (!e && !call->handshake.server && !call_session_inviting(call))
 		return false;
-	if (from == side)
+	if (from == side && (e || call->handshake.server))
 		answer(call, packet, 500, NULL, "Retry-After: 3\r\n", reply_to);
 	else
 		answer(call, packet, 491, "Request Pending", NULL, reply_to);
 	return true;
 }
 
-static bool unsupported(struct call *call, struct sip_packet *packet, const union address *reply_to)
+static bool unsupported(struct call *call, enum call_side side, struct sip_packet *packet, const union address *reply_to)
 {
 	char tags[256], headers[300];
 
-	sip_message_unsupported(packet->message, tags, sizeof tags);
+	sip_message_unsupported(packet->message, call->sessions[side].on, tags, sizeof tags);
 	if (!tags[0])
 		return false;
 	snprintf(headers, sizeof headers, "Unsupported: %s\r\n", tags);
 	answer(call, packet, 420, "Bad Extension", headers, reply_to);
+	return true;
+}
+
+/* A refresh that asks for less than any interval may be (RFC 4028 9). */
+static bool too_small(struct call *call, enum call_side side, struct sip_packet *packet, const union address *reply_to)
+{
+	enum sip_method method = sip_message_method(packet->message);
+	struct session_words words;
+	char headers[32];
+
+	if ((method != SIP_INVITE && method != SIP_UPDATE) || call->state != CALL_UP || !call->sessions[side].on)
+		return false;
+	sip_session_read(&words, packet->message);
+	if (!session_too_small(&words))
+		return false;
+	snprintf(headers, sizeof headers, "Min-SE: %u\r\n", SESSION_FLOOR);
+	answer(call, packet, 422, NULL, headers, reply_to);
+	return true;
+}
+
+/* An UPDATE without a body concerns this leg alone.  Where the other side takes none it is answered here: it would be refused there,
+ * and the session of this leg not be refreshed. */
+static bool answer_update(struct call *call, enum call_side side, struct sip_packet *packet, const union address *reply_to)
+{
+	struct sip_leg *leg = call_leg(call, side), *far = call_leg(call, call_other(side));
+	char session[SESSION_LINES_MAX];
+	struct sip_server *server;
+
+	if (call->state != CALL_UP || !call->sessions[side].on || sip_message_has_body(packet->message) || sip_leg_takes_update(far))
+		return false;
+	if (sip_server_open(&server, call->calls->parts.sip, packet, reply_to, NULL, NULL) != 0)
+		return true;
+	sip_leg_heard(leg, &sip_server_packet(server)->source, sip_server_packet(server)->connection, sip_server_request(server), true);
+	call_session_accept(call, side, sip_server_request(server), session);
+	sip_server_reply(server, &(struct sip_reply){ .code = 200, .contact = sip_leg_contact(leg), .headers = session[0] ? session : NULL });
+	sip_server_close(server);
 	return true;
 }
 
@@ -259,7 +326,7 @@ void call_request(struct call *call, enum call_side side, struct fork *fork, str
 		answer(call, packet, 500, NULL, NULL, &reply_to);
 		return;
 	}
-	if (unsupported(call, packet, &reply_to))
+	if (unsupported(call, side, packet, &reply_to) || too_small(call, side, packet, &reply_to))
 		return;
 	switch (method) {
 	case SIP_BYE:
@@ -273,8 +340,16 @@ void call_request(struct call *call, enum call_side side, struct fork *fork, str
 		if (busy(call, side, packet, &reply_to))
 			return;
 		break;
-	case SIP_PRACK:
 	case SIP_UPDATE:
+		/* RFC 3311 5.2: one offer at a time. */
+		if (call_session_inviting(call) && sip_message_has_body(m)) {
+			answer(call, packet, 491, "Request Pending", NULL, &reply_to);
+			return;
+		}
+		if (answer_update(call, side, packet, &reply_to))
+			return;
+		break;
+	case SIP_PRACK:
 	case SIP_INFO:
 		break;
 	case SIP_OPTIONS:
@@ -289,160 +364,4 @@ void call_request(struct call *call, enum call_side side, struct fork *fork, str
 	}
 	sip_leg_heard(leg, &packet->source, packet->connection, m, refresh);
 	pass(call, side, fork, packet, &reply_to);
-}
-
-/* ------------------------------------------------------------------ BYE */
-
-/* A BYE of ours outlives its call: it is sent until it is answered, and answers a challenge. */
-struct farewell {
-	struct calls *calls;
-	struct sip_leg *leg;
-	struct sip_client *client;
-	bool challenged;
-	struct farewell *next, *previous;
-};
-
-static void farewell_end(struct farewell *f)
-{
-	struct calls *calls = f->calls;
-
-	if (f->previous)
-		f->previous->next = f->next;
-	else
-		calls->farewells = f->next;
-	if (f->next)
-		f->next->previous = f->previous;
-	calls->farewell_count--;
-	sip_client_release(f->client);
-	sip_leg_free(f->leg);
-	free(f);
-}
-
-void calls_farewells_drop(struct calls *calls)
-{
-	while (calls->farewells)
-		farewell_end(calls->farewells);
-}
-
-static void farewell_answered(void *arg, const struct sip_response *response)
-{
-	struct farewell *f = arg;
-	struct sip_leg_request request = { .method = SIP_BYE, .name = "BYE", .challenge = response->message };
-
-	if (response->result == SIP_ANSWERED && response->code < 200)
-		return;
-	if ((response->code == 401 || response->code == 407) && !f->challenged) {
-		f->challenged = true;
-		sip_client_release(f->client);
-		f->client = NULL;
-		request.cseq = sip_leg_next_cseq(f->leg);
-		if (sip_leg_send(f->leg, &f->client, &request, farewell_answered, f) == 0)
-			return;
-	}
-	farewell_end(f);
-}
-
-/* Takes the leg. */
-static void say_farewell(struct calls *calls, struct sip_leg *leg, const struct sip_message *relay)
-{
-	struct sip_leg_request request = { .method = SIP_BYE, .name = "BYE", .relay = relay, .cseq = sip_leg_next_cseq(leg) };
-	struct farewell *f = calloc(1, sizeof *f);
-
-	if (!f) {
-		sip_leg_free(leg);
-		return;
-	}
-	f->calls = calls;
-	f->leg = leg;
-	f->next = calls->farewells;
-	if (f->next)
-		f->next->previous = f;
-	calls->farewells = f;
-	calls->farewell_count++;
-	if (sip_leg_send(leg, &f->client, &request, farewell_answered, f) != 0)
-		farewell_end(f);
-}
-
-void call_bye(struct call *call, enum call_side to, const struct sip_message *relay)
-{
-	struct sip_leg *leg = call_leg(call, to);
-	struct sip_leg_request ack = { .method = SIP_ACK, .name = "ACK" };
-
-	if (!leg)
-		return;
-	/* The callee's 2xx still waits for an ACK: it would be sent again and again. */
-	if (call->handshake.server && call->handshake.from != to) {
-		ack.cseq = call->handshake.onward_cseq;
-		sip_leg_send(leg, NULL, &ack, NULL, NULL);
-	}
-	call_exchanges_drop(call);
-	if (to == CALLER)
-		call->caller = NULL;
-	else
-		call->answered->leg = NULL;
-	say_farewell(call->calls, leg, relay);
-}
-
-/* ------------------------------------------------------------------ ACK */
-
-/* T1, T2 and the time after which nothing is awaited any more, as for everything that is sent again. */
-static uint64_t t1(const struct call *call)
-{
-	return (uint64_t)call->parameters.SS_SIP_RESEND_INTERVAL.ms[0] * 1000;
-}
-
-static uint64_t greatest_or_sum(const struct call *call, bool sum)
-{
-	uint64_t total = 0, greatest = 0;
-
-	for (int32_t i = 0; i < call->parameters.SS_SIP_RESEND_INTERVAL.count; i++) {
-		uint64_t us = (uint64_t)call->parameters.SS_SIP_RESEND_INTERVAL.ms[i] * 1000;
-		total += us;
-		greatest = us > greatest ? us : greatest;
-	}
-	return sum ? total : greatest;
-}
-
-void call_await_ack(struct call *call, struct sip_server *server, enum call_side from, uint32_t cseq, uint32_t onward_cseq)
-{
-	struct handshake *h = &call->handshake;
-
-	sip_server_close(h->server);
-	*h = (struct handshake){ .server = server, .from = from, .cseq = cseq, .onward_cseq = onward_cseq, .interval = t1(call),
-	                         .deadline = loop_now() + greatest_or_sum(call, true) };
-	timer_arm(call->calls->parts.timers, &call->timer, loop_now() + h->interval);
-}
-
-/* Over a stream too: the proxies behind it may not be reliable (RFC 3261 13.3.1.4). */
-void call_handshake_timer(struct call *call)
-{
-	struct handshake *h = &call->handshake;
-
-	if (!h->server)
-		return;
-	if (loop_now() >= h->deadline) {
-		call_end(call, HUNG_UP_BY_SWITCH);
-		return;
-	}
-	sip_server_repeat(h->server);
-	h->interval = h->interval * 2 < greatest_or_sum(call, false) ? h->interval * 2 : greatest_or_sum(call, false);
-	timer_arm(call->calls->parts.timers, &call->timer, loop_now() + h->interval);
-}
-
-void call_ack(struct call *call, enum call_side side, struct sip_packet *packet)
-{
-	struct handshake *h = &call->handshake;
-	const struct sip_message *m = packet->message;
-	struct sip_leg *to = call_leg(call, other(side)), *from = call_leg(call, side);
-	struct sip_leg_request ack = { .method = SIP_ACK, .name = "ACK", .cseq = h->onward_cseq, .relay = m };
-
-	if (from)
-		sip_leg_heard(from, &packet->source, packet->connection, m, false);
-	if (h->server && h->from == side && h->cseq == sip_message_cseq(m) && to) {
-		timer_disarm(call->calls->parts.timers, &call->timer);
-		sip_leg_send(to, NULL, &ack, NULL, NULL);
-		sip_server_close(h->server);
-		h->server = NULL;
-	}
-	sip_packet_drop(packet);
 }

@@ -22,6 +22,7 @@ static void treat_as(struct origin *origin, struct mapping_gateway *mapping)
 	origin->caller_source = record->caller;
 	origin->reply_address = record->reply_address;
 	origin->request_address = record->request_address;
+	origin->session_timer = record->session_timer == SESSION_TIMER_ON;
 }
 
 /* A routing gateway's own settings say how it is spoken to and where its caller numbers stand. */
@@ -30,6 +31,7 @@ static void speak_to(struct origin *origin, const struct routing_gateway_record 
 	origin->caller_source = record->peer_number_information;
 	origin->reply_address = record->reply_address;
 	origin->request_address = record->request_address;
+	origin->session_timer = record->session_timer == SESSION_TIMER_ON;
 }
 
 /* Through a trunk: the source must be the registrar's, or one of the mapping gateway's. */

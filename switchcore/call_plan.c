@@ -63,7 +63,11 @@ int invite_plan_address(struct invite_plan *plan, const struct plan_source *sour
 		.way = { .listener = listener, .target = *target, .tls_name = source->gateway->host,
 		         .tls_verify = source->gateway->tls_verify != 0 },
 		.gateway = plan->gateway, .identity = &plan->identity, .from_host = plan->from_host, .contact = plan->contact,
-		.max_forwards = 69, .username = "", .password = "",
+		.max_forwards = 69, .session = plan->session, .username = "", .password = "",
 	};
+	plan->session[0] = '\0';
+	if (source->gateway->session_timer == SESSION_TIMER_ON)
+		session_write_offer(plan->session, &(struct session_terms){ 0 }, (uint32_t)source->parameters->SS_SIP_SESSION_TTL,
+		                    source->session_min);
 	return 0;
 }

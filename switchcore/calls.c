@@ -157,11 +157,11 @@ static void stray_answer(struct calls *calls, struct sip_packet *packet)
 	const struct sip_message *m = packet->message;
 	const char *tag = sip_message_from_tag(m), *call_id = sip_message_call_id(m);
 	struct dialog_key *key = dialog_find(calls, tag);
-	struct fork *fork = key && key->side == CALLEE ? call_fork(key->call, sip_message_to_tag(m)) : NULL;
+	struct sip_leg *leg = key ? call_leg(key->call, key->side) : NULL;
 	char ours[SIP_TAG_MAX];
 
-	if (fork && fork == key->call->answered && sip_leg_is(fork->leg, call_id, sip_message_to_tag(m))) {
-		sip_leg_repeat_ack(fork->leg, sip_message_cseq(m));
+	if (leg && sip_leg_is(leg, call_id, sip_message_to_tag(m))) {
+		sip_leg_repeat_ack(leg, sip_message_cseq(m));
 	} else {
 		calls_tag_for(calls, ours, call_id);
 		if (strcmp(ours, tag) == 0 && sip_message_to_tag(m)[0])
@@ -266,7 +266,7 @@ static void out_of_dialog(struct calls *calls, struct sip_packet *packet)
 	union address reply_to;
 	bool known = origin_known(calls, packet, &reply_to);
 	char headers[300];
-	uint16_t code = method == SIP_OPTIONS ? call_check(packet->message, headers, sizeof headers) : 0;
+	uint16_t code = method == SIP_OPTIONS ? call_check(packet->message, true, headers, sizeof headers) : 0;
 
 	if (method == SIP_ACK || (!known && !calls->parameters.SS_REPLY_UNAUTHORIZED))
 		sip_packet_drop(packet);
@@ -364,6 +364,7 @@ static void tell_shed(struct calls *calls)
 void calls_tick(struct calls *calls)
 {
 	tell_shed(calls);
+	calls_expired_tick(calls);
 	status_calls(calls->parts.status, calls->active, calls->second_new);
 	if (calls->second_new != calls->last_second_new)
 		calls->news = true;

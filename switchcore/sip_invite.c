@@ -53,7 +53,9 @@ static int write_message(msg_t *message, const struct sip_invite *invite)
 	               SIPTAG_REQUEST(sip_request_create(msg_home(message), SIP_METHOD_INVITE, (url_string_t *)uri, NULL)),
 	               SIPTAG_VIA_STR(via), SIPTAG_MAX_FORWARDS_STR(forwards), SIPTAG_FROM_STR(from), SIPTAG_TO_STR(to),
 	               SIPTAG_CALL_ID_STR(invite->call_id), SIPTAG_CSEQ_STR(cseq), SIPTAG_CONTACT_STR(contact),
-	               SIPTAG_USER_AGENT_STR("Tandem/" TANDEM_VERSION), TAG_END()) < 0 || !sip->sip_request)
+	               SIPTAG_USER_AGENT_STR("Tandem/" TANDEM_VERSION),
+	               TAG_IF(invite->session[0], SIPTAG_SUPPORTED_STR("timer")),
+	               TAG_IF(invite->session[0], SIPTAG_HEADER_STR(invite->session)), TAG_END()) < 0 || !sip->sip_request)
 		return EINVAL;
 	if ((error = write_identity(message, invite)) != 0)
 		return error;

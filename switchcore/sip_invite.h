@@ -15,6 +15,7 @@ struct sip_invite {
 	const char *branch;		/* NULL = a new one */
 	uint32_t cseq;
 	uint32_t max_forwards;
+	const char *session;		/* header lines of the session timer (RFC 4028); "" = there is none */
 	const struct sip_message *original;	/* whose body and end-to-end headers it carries; NULL = none */
 	const char *username, *password;	/* that answer the challenges */
 	struct sip_credential *credentials;

@@ -15,7 +15,7 @@ struct sip_leg {
 	struct resolver *resolver;
 	const struct listener *listener;
 	int32_t request_address;
-	bool tls_verify;
+	bool tls_verify, session_timer, takes_update;
 	char tag[SIP_TAG_MAX];
 	char *tls_name, *contact, *username, *password;
 	sip_from_t *local;		/* From of our requests, without the tag */
@@ -59,6 +59,7 @@ static struct sip_leg *create(struct sip *sip, const struct sip_leg_options *o)
 	leg->listener = o->listener;
 	leg->request_address = o->request_address;
 	leg->tls_verify = o->tls_verify;
+	leg->session_timer = o->session_timer;
 	leg->tls_name = o->tls_name && o->tls_name[0] ? su_strdup(leg->home, o->tls_name) : NULL;
 	snprintf(leg->tag, sizeof leg->tag, "%s", o->tag);
 	return leg;
@@ -156,6 +157,16 @@ bool sip_leg_is(const struct sip_leg *leg, const char *call_id, const char *remo
 	return strcmp(leg->call_id->i_id, call_id) == 0 && strcasecmp(sip_leg_remote_tag(leg), remote_tag) == 0;
 }
 
+bool sip_leg_session_timer(const struct sip_leg *leg)
+{
+	return leg->session_timer;
+}
+
+bool sip_leg_takes_update(const struct sip_leg *leg)
+{
+	return leg->takes_update;
+}
+
 const char *sip_leg_contact(const struct sip_leg *leg)
 {
 	return leg->contact ? leg->contact : "";
@@ -177,7 +188,10 @@ void sip_leg_heard(struct sip_leg *leg, const struct target *source, void *conne
                    bool refresh)
 {
 	sip_contact_t *target = refresh ? first_contact(leg, parsed(message)->sip_contact) : NULL;
+	const sip_allow_t *allow = parsed(message)->sip_allow;
 
+	if (refresh && allow)
+		leg->takes_update = sip_is_allowed(allow, sip_method_update, "UPDATE");
 	if (target) {
 		su_free(leg->home, leg->target);
 		leg->target = target;
@@ -360,6 +374,7 @@ static int answer_challenge(msg_t *message, const struct sip_leg *leg, const str
 static int write_request(msg_t *message, const struct sip_leg *leg, const struct sip_leg_request *r, const struct sip_exit *exit)
 {
 	bool contact = leg->contact && (r->method == SIP_INVITE || r->method == SIP_UPDATE);
+	bool timer = leg->session_timer && r->method != SIP_ACK;
 	su_home_t *home = msg_home(message);
 	sip_t *sip = sip_object(message);
 	char via[340];
@@ -372,7 +387,7 @@ static int write_request(msg_t *message, const struct sip_leg *leg, const struct
 	               SIPTAG_TO(leg->remote), SIPTAG_CALL_ID(leg->call_id),
 	               SIPTAG_CSEQ(sip_cseq_create(home, r->cseq, stack_method(r->method), r->name)),
 	               TAG_IF(contact, SIPTAG_CONTACT_STR(leg->contact)),
-	               SIPTAG_USER_AGENT_STR("Tandem/" TANDEM_VERSION),
+	               SIPTAG_USER_AGENT_STR("Tandem/" TANDEM_VERSION), TAG_IF(timer, SIPTAG_SUPPORTED_STR("timer")),
 	               TAG_IF(r->headers, SIPTAG_HEADER_STR(r->headers)), TAG_END()) < 0)
 		return EINVAL;
 	if (!sip->sip_from->a_tag || strcmp(sip->sip_from->a_tag, leg->tag) != 0) {
@@ -382,6 +397,9 @@ static int write_request(msg_t *message, const struct sip_leg *leg, const struct
 	}
 	if (r->relay && (error = sip_relay_content(message, r->relay)) != 0)
 		return error;
+	if (r->content && sip_add_tl(message, sip, SIPTAG_CONTENT_TYPE_STR(r->content->type),
+	                             SIPTAG_PAYLOAD(sip_payload_create(home, r->content->body, (isize_t)r->content->length)), TAG_END()) < 0)
+		return ENOMEM;
 	return r->challenge ? answer_challenge(message, leg, r) : 0;
 }
 

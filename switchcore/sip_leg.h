@@ -7,6 +7,7 @@
 
 #include "resolver.h"
 #include "sip_client.h"
+#include "sip_content.h"
 #include "sip_server.h"
 
 #define SIP_TAG_MAX 24
@@ -19,6 +20,7 @@ struct sip_leg_options {
 	int32_t request_address;	/* enum REQUEST_ADDRESS_option */
 	const char *tls_name;		/* of the gateway; "" or NULL = the address */
 	bool tls_verify;
+	bool session_timer;		/* RFC 4028 is known here: its requests say so */
 	const char *tag;		/* ours */
 };
 
@@ -35,6 +37,8 @@ void sip_leg_set_tag(struct sip_leg *leg, const char *tag);
 const char *sip_leg_remote_tag(const struct sip_leg *leg);
 const char *sip_leg_call_id(const struct sip_leg *leg);
 bool sip_leg_is(const struct sip_leg *leg, const char *call_id, const char *remote_tag);
+bool sip_leg_session_timer(const struct sip_leg *leg);
+bool sip_leg_takes_update(const struct sip_leg *leg);		/* the peer's last Allow lists UPDATE (RFC 3311) */
 /* What a Contact of ours in this leg says. */
 const char *sip_leg_contact(const struct sip_leg *leg);
 void sip_leg_set_contact(struct sip_leg *leg, const char *contact);
@@ -54,6 +58,7 @@ struct sip_leg_request {
 	uint32_t cseq;
 	const struct sip_message *relay;	/* body and end-to-end headers, or NULL */
 	const char *headers;			/* further lines, each ended by CR LF, or NULL */
+	const struct sip_content *content;	/* a body that no message brought, or NULL */
 	const struct sip_message *challenge;	/* a 401 or 407 to answer with the leg's account, or NULL */
 };
 /* The account that answers challenges in this dialog. */

@@ -149,7 +149,12 @@ bool sip_message_scheme_known(const struct sip_message *m)
 	return type == url_sip || type == url_sips || type == url_tel;
 }
 
-void sip_message_unsupported(const struct sip_message *m, char *text, size_t size)
+static bool extension_known(const char *tag, bool timer)
+{
+	return strcasecmp(tag, "100rel") == 0 || (timer && strcasecmp(tag, "timer") == 0);
+}
+
+void sip_message_unsupported(const struct sip_message *m, bool timer, char *text, size_t size)
 {
 	const sip_require_t *require = parsed(m)->sip_require;
 	size_t n = 0;
@@ -157,7 +162,7 @@ void sip_message_unsupported(const struct sip_message *m, char *text, size_t siz
 	text[0] = '\0';
 	for (; require; require = require->k_next)
 		for (size_t i = 0; require->k_items && require->k_items[i] && n < size; i++)
-			if (strcasecmp(require->k_items[i], "100rel") != 0)
+			if (!extension_known(require->k_items[i], timer))
 				n += (size_t)snprintf(text + n, size - n, "%s%s", n ? ", " : "", require->k_items[i]);
 }
 

@@ -48,8 +48,9 @@ const char *sip_phrase(uint16_t code);					/* the RFC's words for a code */
 /* Value of the Request-URI's parameter line=, "" = none. */
 void sip_message_line(const struct sip_message *m, char *text, size_t size);
 bool sip_message_scheme_known(const struct sip_message *m);	/* of the Request-URI: sip, sips, tel */
-/* The Require header asks for something besides 100rel: those tags, comma-separated; "" = nothing. */
-void sip_message_unsupported(const struct sip_message *m, char *text, size_t size);
+/* The Require header asks for something besides 100rel and, if that is known here, timer (RFC 4028): those tags, comma-separated;
+ * "" = nothing. */
+void sip_message_unsupported(const struct sip_message *m, bool timer, char *text, size_t size);
 
 /* Everything numbers and identities are read from.  The texts lie in `store`; what does not fit counts as absent. */
 struct numbers_store { char text[8192]; size_t used; };

@@ -14,7 +14,7 @@ SIP_DEFAULTS = {
     "reply_address": "socket", "request_address": "socket", "peer_number_information": "from", "invite_use_contact": "inherit",
     "privacy": "inherit", "p_asserted_identity": "absent", "p_preferred_identity": "absent", "remote_party_id": False,
     "display": "inherit", "timeout_invite": "inherit", "timeout_trying": "inherit", "timeout_session_progress": "inherit",
-    "timeout_session_progress_sdp": "inherit", "timeout_ringing": "inherit"}
+    "timeout_session_progress_sdp": "inherit", "timeout_ringing": "inherit", "session_timer": "on"}
 
 
 @pytest.fixture
@@ -54,7 +54,8 @@ def test_a_mapping_gateway_lives_from_put_to_delete(api, name):
     answer = api.put(f"/mapping-gateways/{name}", sources=[f"{source}/32"], trusted=True, sip={"callee": "request_line"}).expect(201)
     made = answer["resource"]
     assert made["sources"] == [source] and made["trusted"] is True
-    assert made["sip"] == {"callee": "request_line", "caller": "from", "reply_address": "socket", "request_address": "socket"}
+    assert made["sip"] == {"callee": "request_line", "caller": "from", "reply_address": "socket", "request_address": "socket",
+                           "session_timer": "on"}
     assert api.put(f"/mapping-gateways/{name}", sources=[source], trusted=True, sip={"callee": "request_line"}).expect(200)["changed"] is False
     api.put(f"/mapping-gateways/{name}", sources=[source]).expect(200)
     now = api.get(f"/mapping-gateways/{name}")

@@ -79,7 +79,7 @@ def test_the_end_of_a_token_is_at_most_a_year_away(admin):
 
 
 def test_a_token_that_has_run_out_is_refused_and_its_stream_ends(lab, admin):
-    token = admin.post("/tokens", name="brief", role="viewer", expires_at=later(seconds=3)).expect(201)["token"]
+    token = admin.post("/tokens", name="brief", role="viewer", expires_at=later(seconds=6)).expect(201)["token"]
     script = lab.api(token=token)
     stream = Stream(script)
     assert stream.ends()

@@ -262,7 +262,7 @@ def test_a_real_call_is_compared_with_the_preview(stage):
     assert fields["target"]["match"] is False
     assert all(field["match"] for name, field in fields.items() if name not in ("from_user", "target"))
     assert set(fields) == {"request_uri_user", "request_uri_host", "from_user", "from_display", "to_user", "p_asserted_identity",
-                           "p_preferred_identity", "remote_party_id", "privacy", "contact_user", "target"}
+                           "p_preferred_identity", "remote_party_id", "privacy", "session_expires", "contact_user", "target"}
 
 
 def test_without_a_call_nothing_is_seen(stage):
