@@ -175,7 +175,7 @@ static void answer(struct request *r)
 	log_info("backup: %s made by %s%s", b->name, r->identity.username, b->include_key ? ", with the key of its secrets" : "");
 	buffer_format(&out, "{\"name\":\"%s\",\"revision\":%" PRIu64 ",\"at\":\"%s\",\"bytes\":%lld,\"files\":[\"tandem.db\"%s]}", b->name,
 	              b->revision, b->at, (long long)b->bytes, b->include_key ? ",\"" KEY "\"" : "");
-	answer_buffer(r, 201, "application/json", &out);
+	answer_buffer(r, 200, "application/json", &out);
 }
 
 void backup_make(struct request *r)

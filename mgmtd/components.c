@@ -206,8 +206,8 @@ static const struct component components[] = {
 	  ",'must_change_password':" FLAG ",'changed_at':" TIME_OR_NULL ",'changed_by':" TEXT_OR_NULL "}}" },
 	{ "UserPage", PAGE_OF("User") },
 	{ "SetSecret", "{'type':'object','required':['set'],'additionalProperties':false,'properties':{'set':{'type':'boolean','enum':[true]}}}" },
-	{ "NewPassword", "{'description':'12 characters at least; as it is shown, it is kept.','anyOf':[{'type':'string','minLength':12,"
-	  "'maxLength':1024,'writeOnly':true}," REF("SetSecret") "]}" },
+	{ "NewPassword", "{'description':'12 characters at least; as it is shown, it is kept.','writeOnly':true,'anyOf':[{'type':'string','minLength':12,"
+	  "'maxLength':1024}," REF("SetSecret") "]}" },
 	{ "UserCreate", USER_WRITE("'username','role','password'") },
 	{ "UserWrite", USER_WRITE("'role'") },
 	{ "UserPatch", USER_WRITE("") },

@@ -18,7 +18,7 @@ static bool can_refuse(const struct route *route, unsigned status)
 	case 403:
 		return !public && (!reads || route->role > ROLE_VIEWER);
 	case 404:
-		return strchr(route->path, '{') != NULL;
+		return strchr(route->path, '{') != NULL || (route->queries & QUERY_BIT(Q_FROM));
 	case 406:
 		return route->queries & QUERY_BIT(Q_CALL_ID);
 	case 409:

@@ -87,6 +87,19 @@ const char *problem_title(unsigned status)
 	return meaning_of(status)->title;
 }
 
+/* What a client wrote stands in it, cut perhaps: where that is no UTF-8, its bytes are told as '?'. */
+static json_t *detail_of(const char *format, va_list args)
+{
+	char text[1024];
+
+	vsnprintf(text, sizeof text, format, args);
+	json_t *detail = json_string(text);
+	for (char *c = text; !detail && *c; c++)
+		if (*c & 0x80)
+			*c = '?';
+	return detail ? detail : json_string(text);
+}
+
 json_t *problem_document(unsigned status, const char *code, const char *request_id, json_t *errors, const char *format, ...)
 {
 	const struct meaning *meaning = meaning_of(status);
@@ -96,7 +109,7 @@ json_t *problem_document(unsigned status, const char *code, const char *request_
 	snprintf(type, sizeof type, "/problems/%s", code ? code : meaning->code);
 	json_t *document = json_pack("{s:s, s:s, s:i}", "type", type, "title", meaning->title, "status", (int)status);
 	va_start(args, format);
-	json_object_set_new(document, "detail", json_vsprintf(format, args));
+	json_object_set_new(document, "detail", detail_of(format, args));
 	va_end(args);
 	json_object_set_new(document, "request_id", json_string(request_id ? request_id : ""));
 	if (errors && json_array_size(errors) > 0)

@@ -105,7 +105,7 @@ const struct route routes[] = {
 
 	{ "POST",   API "/changes",                         ROLE_OPERATOR, NULL,         BODY_JSON,  WC,                WRITTEN,   write_set,
 	  "changeSet", "Several changes as one revision: all or none.", "ChangeSet", "WriteAnswer", 200 },
-	{ "GET",    API "/config",                          ROLE_VIEWER,   NULL,         BODY_NONE,  0,                 0,         configuration_show,
+	{ "GET",    API "/config",                          ROLE_VIEWER,   NULL,         BODY_NONE,  ROUTE_TAGGED,      0,         configuration_show,
 	  "getConfig", "The whole configuration of one revision as one document, without secrets.", NULL, "Configuration", 200 },
 	{ "PUT",    API "/config",                          ROLE_ADMIN,    NULL,         BODY_JSON,  WC | ROUTE_LARGE_BODY, WRITTEN, configuration_replace,
 	  "putConfig", "Replace the whole configuration as one revision that holds only what differs; what the document does not name is deleted.",
@@ -115,7 +115,7 @@ const struct route routes[] = {
 	  "ExportRequest", "Configuration", 200 },
 	{ "POST",   API "/backup",                          ROLE_ADMIN,    NULL,         BODY_JSON,  W,                 0,         backup_make,
 	  "makeBackup", "Copy the database, while it is in use, into a new directory below `backups` in the state directory.",
-	  "BackupRequest", "Backup", 201 },
+	  "BackupRequest", "Backup", 200 },
 	{ "GET",    API "/revisions",                       ROLE_VIEWER,   NULL,         BODY_NONE,  0,                 REVISED,   history_list,
 	  "listRevisions", "The history, newest first. A page may hold fewer than `limit`, even none: go on while there is a `next`.",
 	  NULL, "RevisionPage", 200 },

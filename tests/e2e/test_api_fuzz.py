@@ -36,7 +36,7 @@ def test_no_request_made_from_the_description_gets_an_answer_that_contradicts_it
     assert lab.switchcore.running
     missing = [operation.name for operation in fuzz.document.operations if not fuzz.seen[operation.name]]
     assert not missing, f"never asked: {missing}"
-    assert fuzz.revision > 50, "the requests change something"
+    assert fuzz.revision > 20, "the requests change something"
 
 
 def test_the_same_without_a_switch(lab):
