@@ -79,7 +79,7 @@ static const struct component components[] = {
 	  "that took it back; null when nothing was left to take back.'},'detail':" TEXT_OR_NULL "}}}}]}" },
 	{ "Confirmed", "{'type':'object','required':['revision','state'],'properties':{'revision':" WHOLE ",'state':{'type':'string','enum':"
 	  "['confirmed']}}}" },
-	{ "Restore", "{'type':'object','additionalProperties':false,'dependentRequired':{'kind':['name'],'name':['kind']},'properties':{'kind':"
+	{ "Restore", "{'type':'object','optional':['kind','name'],'additionalProperties':false,'dependentRequired':{'kind':['name'],'name':['kind']},'properties':{'kind':"
 	  "{'type':'string','enum':[]},'name':" REF("Name") "}}" },
 	{ "Audit", "{'type':'object','required':['valid','revisions','first_bad','why','head'],'properties':{'valid':" FLAG ",'revisions':" WHOLE
 	  ",'first_bad':{'type':['integer','null'],'description':'The oldest revision at which something is wrong.'},'why':" TEXT_OR_NULL

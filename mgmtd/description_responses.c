@@ -24,7 +24,7 @@ static bool can_refuse(const struct route *route, unsigned status)
 	case 409:
 		return route->flags & (ROUTE_WRITES | ROUTE_COMMANDS);
 	case 412:	/* users have a version of their own */
-		return (route->queries & QUERY_BIT(Q_DRY_RUN)) || ((route->flags & ROUTE_WRITES) && strstr(route->path, "{username}"));
+		return (route->queries & QUERY_BIT(Q_DRY_RUN)) || ((route->flags & ROUTE_WRITES) && strstr(route->path, "/users"));
 	case 413:
 	case 415:
 		return sends;

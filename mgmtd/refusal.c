@@ -90,7 +90,6 @@ static void flush(struct refusals *log)
 	pthread_mutex_lock(&log->files);
 	pthread_mutex_lock(&log->lock);
 	char *text = buffer_take(&log->pending, &len);
-	log->scheduled = false;
 	pthread_mutex_unlock(&log->lock);
 	if (text)
 		write_out(log, text, len);
@@ -100,8 +99,13 @@ static void flush(struct refusals *log)
 
 static void run(struct job *job, bool cancelled)
 {
+	struct refusals *log = (struct refusals *)((char *)job - offsetof(struct refusals, job));
 	(void)cancelled;
-	flush((struct refusals *)((char *)job - offsetof(struct refusals, job)));
+	/* Only here: a reader that flushed meanwhile left the job in the queue. */
+	pthread_mutex_lock(&log->lock);
+	log->scheduled = false;
+	pthread_mutex_unlock(&log->lock);
+	flush(log);
 }
 
 /* ------------------------------------------------------------------ noting; on the event thread */

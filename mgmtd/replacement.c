@@ -16,6 +16,7 @@ struct reading {
 	struct change *change;
 	size_t room;
 	struct stretch sections[KIND_COUNT], header;
+	struct stretch revision, at;	/* told by GET, and nothing to PUT */
 	json_t *errors;
 };
 
@@ -138,13 +139,18 @@ static int take_member(struct reading *rd, const struct stretch *key, const stru
 		place = &rd->sections[kind->id];
 	else if (strcmp(text, "secrets") == 0)
 		place = &rd->header;
-	else if (strcmp(text, "revision") != 0 && strcmp(text, "at") != 0)
+	else if (strcmp(text, "revision") == 0)
+		place = &rd->revision;
+	else if (strcmp(text, "at") == 0)
+		place = &rd->at;
+	else
 		problem_violation(rd->errors, "", text, "unknown_field", "a configuration has sip-parameters, a list for each kind of object, and secrets");
 	if (place && place->text)
 		error = replacement_not_json(&rd->decoder, key->text, "duplicate object key");
 	else if (place)
 		*place = *value;
-	else if ((error = replacement_parse(&rd->decoder, &ignored, value)) == 0)
+	/* What is not read later must be JSON all the same. */
+	if (!error && (!place || place == &rd->revision || place == &rd->at) && (error = replacement_parse(&rd->decoder, &ignored, value)) == 0)
 		json_decref(ignored);
 	json_decref(name);
 	return error;

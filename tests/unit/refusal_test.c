@@ -208,6 +208,22 @@ static void a_line_cut_by_a_crash_spoils_no_other(void **state)
 	json_decref(list);
 }
 
+/* The job that writes is queued once, also when a reader was quicker than it. */
+static void reading_beside_the_writer_does_not_queue_it_twice(void **state)
+{
+	bool more;
+	(void)state;
+	for (int i = 0; i < REFUSALS_BURST; i++) {
+		refuse(422, NULL);
+		json_t *list = items(0, 1, &more);
+		assert_int_equal(number(list, 0, "seq"), i + 1);
+		json_decref(list);
+	}
+	alarm(20);	/* closing waits for the queue, which would have no end */
+	reopen();
+	alarm(0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_all, close_all)
@@ -217,6 +233,7 @@ int main(void)
 		TEST(fields_are_named_but_not_those_that_may_be_a_password),
 		TEST(a_flood_is_counted_not_written),
 		TEST(the_files_never_grow_beyond_their_size_and_pages_go_across_them),
+		TEST(reading_beside_the_writer_does_not_queue_it_twice),
 		TEST(a_line_cut_by_a_crash_spoils_no_other),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
