@@ -38,12 +38,7 @@ static void start(struct request *r, struct audit *audit, struct worker *worker,
 	audit->job.run = run;
 	r->work = audit;
 	r->work_free = free;
-	request_wait(r, then);
-	int e = worker_submit(worker, &audit->job);
-	if (e) {
-		r->error = e;
-		request_wake(r);
-	}
+	request_hand_over(r, worker, &audit->job, then);
 }
 
 /* ------------------------------------------------------------------ verify */

@@ -197,10 +197,5 @@ void backup_make(struct request *r)
 	b->job.run = run;
 	r->work = b;
 	r->work_free = backup_free;
-	request_wait(r, answer);
-	int e = worker_submit(r->daemon->backup, &b->job);
-	if (e) {
-		r->error = e;
-		request_wake(r);
-	}
+	request_hand_over(r, r->daemon->backup, &b->job, answer);
 }

@@ -131,7 +131,7 @@ static void answer_list(struct request *r)
 {
 	struct list *l = r->work;
 	if (r->error) {
-		answer_problem(r, 503, NULL, NULL, r->error == EAGAIN ? "too many readers wait already; try again" : "mgmtd is stopping");
+		answer_unavailable(r, NULL, "readers");
 		return;
 	}
 	model_lock(r->daemon->model);
@@ -176,12 +176,7 @@ void calls_list(struct request *r)
 		return;
 	l->request = r;
 	l->job.run = read_list;
-	request_wait(r, answer_list);
-	int e = worker_submit(r->daemon->reader, &l->job);
-	if (e) {
-		r->error = e;
-		request_wake(r);
-	}
+	request_hand_over(r, r->daemon->reader, &l->job, answer_list);
 }
 
 /* ------------------------------------------------------------------ one */

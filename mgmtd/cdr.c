@@ -149,25 +149,13 @@ static void read_one(struct job *job, bool cancelled)
 
 /* ------------------------------------------------------------------ on the event thread */
 
-static void answer_trouble(struct request *r)
-{
-	if (r->error == EAGAIN)
-		answer_problem(r, 503, NULL, NULL, "too many readers wait already; try again");
-	else if (r->error == ECANCELED)
-		answer_problem(r, 503, NULL, NULL, "mgmtd is stopping");
-	else if (r->error == ENOMEM)
-		answer_no_memory(r);
-	else
-		answer_problem(r, 503, "store_unavailable", NULL, "cdr.db cannot be read now: %s", strerror(r->error));
-}
-
 static void answer_list(struct request *r)
 {
 	struct query_of_cdrs *q = r->work;
 	struct buffer *b = &q->out;
 
 	if (r->error) {
-		answer_trouble(r);
+		answer_unavailable(r, NULL, "readers");
 		return;
 	}
 	model_lock(r->daemon->model);
@@ -188,7 +176,7 @@ static void answer_one(struct request *r)
 	if (r->error == ENOENT)
 		answer_problem(r, 404, NULL, NULL, "there is no call record %0*" PRIx64, ID_DIGITS, q->id);
 	else if (r->error)
-		answer_trouble(r);
+		answer_unavailable(r, NULL, "readers");
 	else
 		answer_buffer(r, 200, "application/json", &q->out);
 }
@@ -200,12 +188,7 @@ static void start(struct request *r, struct query_of_cdrs *q, void (*run)(struct
 	q->job.run = run;
 	r->work = q;
 	r->work_free = query_free;
-	request_wait(r, then);
-	int e = worker_submit(r->daemon->reader, &q->job);
-	if (e) {
-		r->error = e;
-		request_wake(r);
-	}
+	request_hand_over(r, r->daemon->reader, &q->job, then);
 }
 
 /* Lower-case hex digits, at least one, up to the character `end`. */

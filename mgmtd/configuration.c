@@ -43,12 +43,7 @@ static void start(struct request *r, struct configuration *c, void (*run)(struct
 {
 	c->request = r;
 	c->job.run = run;
-	request_wait(r, then);
-	int e = worker_submit(r->daemon->bulk, &c->job);
-	if (e) {
-		r->error = e;
-		request_wake(r);
-	}
+	request_hand_over(r, r->daemon->bulk, &c->job, then);
 }
 
 static struct configuration *configuration_new(struct request *r)
@@ -67,14 +62,8 @@ static struct configuration *of_job(struct job *job)
 /* True: answered. */
 static bool answer_trouble(struct request *r)
 {
-	if (r->error == EAGAIN)
-		answer_problem(r, 503, NULL, NULL, "too many whole configurations wait already; try again");
-	else if (r->error == ECANCELED)
-		answer_problem(r, 503, NULL, NULL, "mgmtd is stopping");
-	else if (r->error == ENOMEM)
-		answer_no_memory(r);
-	else if (r->error)
-		answer_problem(r, 503, "store_unavailable", NULL, "the database cannot be read now: %s", strerror(r->error));
+	if (r->error)
+		answer_unavailable(r, NULL, "whole configurations");
 	return r->error != 0;
 }
 

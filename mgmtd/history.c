@@ -93,16 +93,10 @@ static int read_diff(struct history *h)
 
 void history_trouble(struct request *r)
 {
-	if (r->error == EAGAIN)
-		answer_problem(r, 503, NULL, NULL, "too many readers of the history wait already; try again");
-	else if (r->error == ECANCELED)
-		answer_problem(r, 503, NULL, NULL, "mgmtd is stopping");
-	else if (r->error == ENOMEM)
-		answer_no_memory(r);
-	else if (r->error == EPROTO)
+	if (r->error == EPROTO)
 		answer_problem(r, 503, "store_unavailable", NULL, "a record of the history cannot be read: GET /api/v1/audit/verify tells which");
 	else
-		answer_problem(r, 503, "store_unavailable", NULL, "the database cannot be read now: %s", strerror(r->error));
+		answer_unavailable(r, NULL, "readers of the history");
 }
 
 void history_missing(struct request *r, uint64_t number)
@@ -155,12 +149,7 @@ static void start(struct request *r, struct history *h, int (*read)(struct histo
 	h->job.run = run;
 	r->work = h;
 	r->work_free = history_free;
-	request_wait(r, then);
-	int e = worker_submit(r->daemon->reader, &h->job);
-	if (e) {
-		r->error = e;
-		request_wake(r);
-	}
+	request_hand_over(r, r->daemon->reader, &h->job, then);
 }
 
 static int parse_number(uint64_t *number, const char *text)

@@ -180,10 +180,8 @@ static void answer_scrape(struct request *r)
 {
 	struct scrape *s = r->work;
 
-	if (r->error == EAGAIN)
-		answer_problem(r, 503, NULL, NULL, "too many readers wait already; try again");
-	else if (r->error)
-		answer_problem(r, 503, NULL, NULL, "mgmtd is stopping");
+	if (r->error)
+		answer_unavailable(r, NULL, "readers");
 	else
 		answer_buffer(r, 200, EXPOSITION_TYPE, &s->out);
 }
@@ -198,10 +196,5 @@ void metrics_get(struct request *r)
 	s->job.run = render;
 	r->work = s;
 	r->work_free = scrape_free;
-	request_wait(r, answer_scrape);
-	int e = worker_submit(r->daemon->reader, &s->job);
-	if (e) {
-		r->error = e;
-		request_wake(r);
-	}
+	request_hand_over(r, r->daemon->reader, &s->job, answer_scrape);
 }

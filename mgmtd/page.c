@@ -49,12 +49,7 @@ static void start(struct request *r, struct page *page, int (*read)(struct page 
 	page->job.run = read_page;
 	r->work = page;
 	r->work_free = page_free;
-	request_wait(r, answer_page);
-	int e = worker_submit(r->daemon->reader, &page->job);
-	if (e) {
-		r->error = e;
-		request_wake(r);
-	}
+	request_hand_over(r, r->daemon->reader, &page->job, answer_page);
 }
 
 void page_by_name(struct request *r, int (*read)(struct page *page))

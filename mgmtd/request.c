@@ -260,6 +260,16 @@ void request_wait(struct request *r, void (*continuation)(struct request *r))
 	MHD_suspend_connection(r->connection);
 }
 
+void request_hand_over(struct request *r, struct worker *worker, struct job *job, void (*continuation)(struct request *r))
+{
+	request_wait(r, continuation);
+	int e = worker_submit(worker, job);
+	if (e) {
+		r->error = e;
+		request_wake(r);
+	}
+}
+
 void request_wake(struct request *r)
 {
 	struct server *server = r->daemon->server;

@@ -12,6 +12,7 @@
 #include "mgmtd/query.h"
 #include "mgmtd/route.h"
 #include "mgmtd/token.h"
+#include "mgmtd/worker.h"
 
 #include <jansson.h>
 #include <microhttpd.h>
@@ -65,6 +66,8 @@ void request_end(struct request *r);
 const char *request_id(struct request *r);
 
 void request_wait(struct request *r, void (*continuation)(struct request *r));
+/* Waits while the worker runs the job, whose end calls request_wake(); r->error when it cannot: EAGAIN, too many wait. */
+void request_hand_over(struct request *r, struct worker *worker, struct job *job, void (*continuation)(struct request *r));
 void request_wake(struct request *r);	/* any thread, exactly once per request_wait() */
 
 /* The body as JSON, a new reference; NULL: it was refused, and answered. */

@@ -190,12 +190,7 @@ void restore_start(struct request *r)
 	x->job.run = plan;
 	if (!(x->change = reversal_new()) || !read_body(r, x))
 		return;
-	request_wait(r, planned);
-	int e = worker_submit(r->daemon->reader, &x->job);
-	if (e) {
-		r->error = e;
-		request_wake(r);
-	}
+	request_hand_over(r, r->daemon->reader, &x->job, planned);
 }
 
 /* ------------------------------------------------------------------ confirm */

@@ -83,12 +83,7 @@ static void hash(struct request *r, void (*run)(struct job *job, bool cancelled)
 {
 	struct session *s = r->work;
 	s->job.run = run;
-	request_wait(r, then);
-	int e = worker_submit(r->daemon->hasher, &s->job);
-	if (e) {
-		r->error = e;
-		request_wake(r);
-	}
+	request_hand_over(r, r->daemon->hasher, &s->job, then);
 }
 
 static void finish(struct session *s, int error)

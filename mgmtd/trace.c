@@ -207,12 +207,8 @@ static void end_json(struct request *r, struct trace *t)
 static void answer_trace(struct request *r)
 {
 	struct trace *t = r->work;
-	if (r->error == ENOMEM) {
-		answer_no_memory(r);
-		return;
-	}
 	if (r->error) {
-		answer_problem(r, 503, NULL, NULL, r->error == EAGAIN ? "too many readers wait already; try again" : "mgmtd is stopping");
+		answer_unavailable(r, NULL, "readers");
 		return;
 	}
 	const char *type = t->form == TRACE_TEXT ? "text/plain; charset=utf-8" : types[t->form];
@@ -312,10 +308,5 @@ void trace_list(struct request *r)
 	if (!take_query(r, t))
 		return;
 	t->job.run = read_trace;
-	request_wait(r, answer_trace);
-	int e = worker_submit(r->daemon->reader, &t->job);
-	if (e) {
-		r->error = e;
-		request_wake(r);
-	}
+	request_hand_over(r, r->daemon->reader, &t->job, answer_trace);
 }

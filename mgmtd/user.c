@@ -268,12 +268,7 @@ static void go_on(struct request *r, struct write *w)
 		return;
 	}
 	w->job.run = hash_password;
-	request_wait(r, answer_hashed);
-	int e = worker_submit(r->daemon->hasher, &w->job);
-	if (e) {
-		r->error = e;
-		request_wake(r);
-	}
+	request_hand_over(r, r->daemon->hasher, &w->job, answer_hashed);
 }
 
 /* A name that no user can have. */
