@@ -26,6 +26,7 @@ class Operation:
         self.public = item.get("security") == []
         self.bodies = item.get("requestBody", {}).get("content", {})
         self.body = next((content["schema"] for content in self.bodies.values()), None)
+        self.body_required = item.get("requestBody", {}).get("required", False)
         self.endless = any("text/event-stream" in answer.get("content", {}) for answer in self.answers.values())
         self.conditional = any(p["name"] == "If-Match" for p in item.get("parameters", []))
         self.slow = self.body is not None and "watch_s" in document.deref(self.body).get("properties", {})
