@@ -23,7 +23,7 @@
 
 #define DROPPED_AT_ONCE 1000u	/* datagrams of strangers, 2 ms */
 #define RUSH_TOLD_S 10
-#define RECEIVE_BUFFER (4 << 20)	/* bytes; the kernel doubles it for its own needs */
+#define RECEIVE_BUFFER (8 << 20)	/* bytes; the kernel doubles it for its own needs */
 
 static struct trace *trace;
 

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define LOAD_TARGET_US 20000u
+#define LOAD_TARGET_US 250000u
 #define LOAD_INTERVAL_US 200000u
 
 struct load {			/* all zero when it begins */
