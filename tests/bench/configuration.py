@@ -1,5 +1,6 @@
 """The whole configuration at once, and what it costs to have it."""
 
+import concurrent.futures
 import contextlib
 import json
 import shutil
@@ -7,14 +8,15 @@ import sqlite3
 import threading
 import time
 
-from measure import median
-from programs import Product
+from measure import median, run_json
+from programs import TOOLS, Product, loopback_address, until
 from table import Row
 
 COUNT = 100_000
 REVISIONS = 1_000_000
 STARTS = 3
 PUT_S, START_S, BYTES_EACH = 6, 4, 4096
+PAUSE_MS, PINGED_S, PINGS_PER_S = 20, 14, 500
 
 
 def document(note):
@@ -67,6 +69,30 @@ def put_config(work):
     row = Row(f"PUT /config with {COUNT} new registrations, one revision", f"{created:.2f} s", f"<= {PUT_S} s", PUT_S / created)
     row.notes.append(f"all changed {updated:.2f} s, none {unchanged:.2f} s; GET of {len(shown) / 1e6:.0f} MB {read:.2f} s; the slowest GET of "
                      f"another client meanwhile {longest[0]:.0f} ms; private memory afterwards {anonymous:.0f} MiB")
+    return [row]
+
+
+def pinged(product, host, text):
+    """What the answers to OPTIONS looked like while the switch took this configuration, in ms."""
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        pings = pool.submit(run_json, TOOLS / "sip_ping", "--from", loopback_address(), "--to", f"{host}:5060", "--rate", PINGS_PER_S,
+                            "--seconds", PINGED_S)
+        api = product.api()
+        put(api, text)
+        until(lambda: api.get("/status")["switchcore"]["applied_revision"] == api.get("/status")["mgmtd"]["stored_revision"], 30, "the revision applied")
+        return pings.result()
+
+
+def pause(work):
+    """The longest that a SIP request waits while 100,000 registrations come, change and go at once."""
+    host = loopback_address()
+    with Product(work / "product").start("mgmtd", "switchcore", sip=(f"udp:{host}:5060",)) as product:
+        product.wait_switch()
+        found = {what: pinged(product, host, json.dumps(text)) for what, text in
+                 {"created": document("site"), "changed": document("changed"), "deleted": {**document(""), "registrations": []}}.items()}
+    worst = max(result["max"] for result in found.values())
+    row = Row(f"longest wait of a SIP request while {COUNT} registrations come, change, go", f"{worst:.1f} ms", f"<= {PAUSE_MS} ms", PAUSE_MS / worst)
+    row.notes.append("; ".join(f"{what}: p50 {r['p50']:.2f}, p99 {r['p99']:.1f}, longest {r['max']:.1f} ms, {r['lost']} lost" for what, r in found.items()))
     return [row]
 
 
