@@ -134,9 +134,7 @@ static void answer_list(struct request *r)
 		answer_unavailable(r, NULL, "readers");
 		return;
 	}
-	model_lock(r->daemon->model);
-	uint64_t revision = model_revision(r->daemon->model);
-	model_unlock(r->daemon->model);
+	uint64_t revision = model_newest(r->daemon->model);
 	if (l->more) {
 		const struct call_key *last = &l->page.keys[l->page.count - 1];
 		buffer_format(&l->out, "],\"next\":\"c%" PRIx64 "-%016" PRIx64 "\"", last->setup_at, last->id);

@@ -158,9 +158,7 @@ static void answer_list(struct request *r)
 		answer_unavailable(r, NULL, "readers");
 		return;
 	}
-	model_lock(r->daemon->model);
-	uint64_t revision = model_revision(r->daemon->model);
-	model_unlock(r->daemon->model);
+	uint64_t revision = model_newest(r->daemon->model);
 	if (q->next.seq)
 		buffer_format(b, "],\"next\":\"t%" PRIx64 "-%" PRIx64 "\"", q->next.ended_at, q->next.seq);
 	else

@@ -99,9 +99,7 @@ static void answer_items(struct request *r)
 	}
 	if (advice_failed(r))
 		return;
-	model_lock(r->daemon->model);
-	uint64_t revision = model_revision(r->daemon->model);
-	model_unlock(r->daemon->model);
+	uint64_t revision = model_newest(r->daemon->model);
 	buffer_format(&b, "{\"checklist\":\"%s\",\"items\":", find(r->argument)->which);
 	buffer_append(&b, ask->out.text, ask->out.len);
 	buffer_format(&b, ",\"next\":null,\"revision\":%" PRIu64 "}", revision);

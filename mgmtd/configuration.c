@@ -98,9 +98,7 @@ static void answer_document(struct request *r)
 
 void configuration_show(struct request *r)
 {
-	model_lock(r->daemon->model);
-	uint64_t revision = model_revision(r->daemon->model);
-	model_unlock(r->daemon->model);
+	uint64_t revision = model_newest(r->daemon->model);
 	if (request_has(r, revision)) {
 		answer_empty(r, 304);
 		answer_etag(r, revision);

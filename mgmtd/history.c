@@ -112,9 +112,7 @@ static void answer_list(struct request *r)
 		history_trouble(r);
 		return;
 	}
-	model_lock(r->daemon->model);
-	uint64_t revision = model_revision(r->daemon->model);
-	model_unlock(r->daemon->model);
+	uint64_t revision = model_newest(r->daemon->model);
 	buffer_format(&b, "{\"items\":");
 	buffer_text(&b, h->out.text);
 	if (h->next)

@@ -198,6 +198,14 @@ uint64_t model_revision(struct model *m)
 	return m->revision;
 }
 
+uint64_t model_newest(struct model *m)
+{
+	model_lock(m);
+	uint64_t revision = m->revision;
+	model_unlock(m);
+	return revision;
+}
+
 size_t model_count(struct model *m, enum kind_id kind)
 {
 	return m->live[kind].count;

@@ -54,6 +54,7 @@ void model_lock(struct model *m);
 void model_unlock(struct model *m);
 
 uint64_t model_revision(struct model *m);
+uint64_t model_newest(struct model *m);		/* the same, for who does not hold the lock */
 size_t model_count(struct model *m, enum kind_id kind);
 
 /* NULL = none.  Parameters always exist. */

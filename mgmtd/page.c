@@ -32,9 +32,7 @@ static void answer_page(struct request *r)
 		answer_unavailable(r, NULL, "readers");
 		return;
 	}
-	model_lock(r->daemon->model);
-	uint64_t revision = model_revision(r->daemon->model);
-	model_unlock(r->daemon->model);
+	uint64_t revision = model_newest(r->daemon->model);
 	answer_value(r, 200, json_pack("{s:O, s:o, s:I}", "items", page->items, "next",
 	                               page->more ? json_string(page->last) : json_null(), "revision", (json_int_t)revision));
 }

@@ -238,9 +238,7 @@ void restore_confirm(struct request *r)
 	uint64_t number;
 	if (history_number(r, &number) != 0)
 		return;
-	model_lock(r->daemon->model);
-	uint64_t newest = model_revision(r->daemon->model);
-	model_unlock(r->daemon->model);
+	uint64_t newest = model_newest(r->daemon->model);
 	if (number == 0 || number > newest) {
 		history_missing(r, number);
 		return;

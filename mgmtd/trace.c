@@ -194,9 +194,7 @@ static void read_trace(struct job *job, bool cancelled)
 
 static void end_json(struct request *r, struct trace *t)
 {
-	model_lock(r->daemon->model);
-	uint64_t revision = model_revision(r->daemon->model);
-	model_unlock(r->daemon->model);
+	uint64_t revision = model_newest(r->daemon->model);
 	if (t->more)
 		buffer_format(&t->out, "],\"next\":\"m%" PRIu64 "\"", t->found[t->limit - 1]);
 	else

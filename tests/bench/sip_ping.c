@@ -6,28 +6,11 @@
  * Prints one JSON object, times in ms; one that is never answered counts as long as was waited for it.
  */
 #include "tests/bench/samples.h"
+#include "tests/bench/sip_load.h"
 
-#include <arpa/inet.h>
-#include <getopt.h>
-#include <netinet/in.h>
 #include <poll.h>
-#include <stdbool.h>
-#include <string.h>
-#include <sys/socket.h>
 
 #define PATIENCE_NS UINT64_C(2000000000)
-
-static bool parse(struct sockaddr_in *address, char *text)
-{
-	char *colon = strrchr(text, ':');
-
-	address->sin_family = AF_INET;
-	if (colon) {
-		*colon = '\0';
-		address->sin_port = htons((uint16_t)strtoul(colon + 1, NULL, 10));
-	}
-	return inet_pton(AF_INET, text, &address->sin_addr) == 1;
-}
 
 static int write_options(char *text, size_t size, const char *from, unsigned port, const char *to, unsigned long n)
 {
@@ -74,49 +57,31 @@ static void print(uint64_t *took, unsigned long count)
 
 int main(int argc, char **argv)
 {
-	static const struct option words[] = { { "from", 1, NULL, 'f' }, { "to", 1, NULL, 't' }, { "rate", 1, NULL, 'r' },
-		{ "seconds", 1, NULL, 's' }, { NULL, 0, NULL, 0 } };
-	struct sockaddr_in own = { 0 }, target = { 0 };
-	unsigned long rate = 0, seconds = 0, sent = 0, count;
-	char *from = NULL, *to = NULL, text[2048];
-	socklen_t size = sizeof own;
+	unsigned long sent = 0, count;
 	uint64_t start, *sent_at, *took;
-	int word, fd;
+	struct sip_load load;
+	char text[2048];
+	int code = sip_load_open(&load, "sip_ping", argc, argv);
 
-	while ((word = getopt_long(argc, argv, "", words, NULL)) != -1) {
-		switch (word) {
-		case 'f': from = optarg; break;
-		case 't': to = optarg; break;
-		case 'r': rate = strtoul(optarg, NULL, 10); break;
-		case 's': seconds = strtoul(optarg, NULL, 10); break;
-		default: return 2;
-		}
-	}
-	if (!from || !to || !rate || !seconds || !parse(&own, from) || !parse(&target, to)) {
-		fputs("usage: sip_ping --from ADDR --to ADDR:PORT --rate N --seconds N\n", stderr);
-		return 2;
-	}
-	count = rate * seconds;
+	if (code)
+		return code;
+	count = load.rate * load.seconds;
 	sent_at = calloc(count, sizeof *sent_at);
 	took = calloc(count, sizeof *took);
-	fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
-	if (!sent_at || !took || fd < 0 || bind(fd, (struct sockaddr *)&own, sizeof own) != 0 ||
-	    getsockname(fd, (struct sockaddr *)&own, &size) != 0) {
-		perror("sip_ping");
+	if (!sent_at || !took)
 		return 1;
-	}
 	start = clock_ns();
-	while (clock_ns() - start < seconds * UINT64_C(1000000000) + PATIENCE_NS) {
-		struct pollfd readable = { .fd = fd, .events = POLLIN };
-		unsigned long due = (unsigned long)((clock_ns() - start) / 1000 * rate / 1000000);
+	while (clock_ns() - start < load.seconds * UINT64_C(1000000000) + PATIENCE_NS) {
+		struct pollfd readable = { .fd = load.fd, .events = POLLIN };
+		unsigned long due = (unsigned long)((clock_ns() - start) / 1000 * load.rate / 1000000);
 		for (; sent < due && sent < count; sent++) {
-			int n = write_options(text, sizeof text, from, ntohs(own.sin_port), to, sent);
+			int n = write_options(text, sizeof text, load.from, ntohs(load.own.sin_port), load.to, sent);
 			sent_at[sent] = clock_ns();
-			if (sendto(fd, text, (size_t)n, 0, (struct sockaddr *)&target, sizeof target) != n)
+			if (!sip_load_send(&load, text, n))
 				break;
 		}
 		poll(&readable, 1, sent < count ? 1 : 10);
-		receive(fd, sent_at, took, sent);
+		receive(load.fd, sent_at, took, sent);
 	}
 	print(took, count);
 	return 0;
