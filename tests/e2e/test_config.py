@@ -149,7 +149,8 @@ def test_every_fault_is_told_with_its_place_and_nothing_is_changed(full):
 
 @pytest.mark.parametrize("body, line, column", [
     ('{"registrations": [\n  {"name": "a", "server": "h"},\n  {"name": "b" "server": "h"}]}', 3, 23),
-    ('{"registrations": [],\n "registrations": []}', 2, 2), ('{"registrations": [{}', 1, 19), ("", 1, 1),
+    ('{"registrations": [],\n "registrations": []}', 2, 2), ('{"at": "", "at": ""}', 1, 12), ('{"revision": 1, "revision": 1}', 1, 17),
+    ('{"registrations": [{}', 1, 19), ("", 1, 1),
     ('{"registrations": [], "sip-parameters": {} "x": 1}', 1, 44), ('{"registrations": []} {}', 1, 23),
     ('{"registrations": [' + "[" * 40 + "]" * 40 + "]}", 1, 52)])
 def test_what_is_not_json_is_told_with_line_and_column(full, body, line, column):

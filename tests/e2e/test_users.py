@@ -161,6 +161,11 @@ def test_two_administrators_cannot_remove_each_other_at_once(lab, admin):
     assert statuses[0] == 204 and statuses[1] in (401, 409)
 
 
+def test_a_name_that_is_no_utf_8_is_told_with_its_bytes_replaced(lab, admin):
+    answer = admin.get("/users/%ED%A0%80").expect(404)
+    assert answer["detail"] == "there is no user ???"
+
+
 def test_a_user_who_must_change_the_password_reads_but_does_not_write(lab, admin):
     create(admin, "anna", "admin", must_change_password=True)
     anna = log_in(lab, "anna")
