@@ -1,0 +1,111 @@
+// The frame around every view: who is logged in, where one can go, and whether what is seen is alive.
+import { connection, logOut, may, resume, session } from "./api.js";
+import { Glyph, State } from "./glyph.js";
+import { switchcore } from "./live.js";
+import { LogIn, PasswordDialog } from "./login.js";
+import { link, useRoute } from "./route.js";
+import { useStore } from "./store.js";
+import { clockTime } from "./time.js";
+import { html, render, useEffect, useErrorBoundary, useRef, useState } from "./vendor/preact.js";
+import { Overview } from "./overview.js";
+import { Registrations } from "./registrations.js";
+import { ObjectPage } from "./object.js";
+import { Parameters } from "./parameters.js";
+import { Gateways } from "./gateways.js";
+import { Calls } from "./calls.js";
+import { Trace } from "./trace.js";
+import { History } from "./history.js";
+
+const places = [
+	{ path: "", title: "Overview", icon: "M2 9l6-6 6 6M4 8v6h8V8", view: Overview },
+	{ path: "registrations", title: "Registrations", icon: "M8 2v6l4 2M8 14A6 6 0 1 1 14 8", view: Registrations },
+	{ path: "gateways", title: "Gateways", icon: "M1 5h10l-3-3M15 11H5l3 3", view: Gateways },
+	{ path: "calls", title: "Calls", icon: "M3 2l3 1 1 3-2 1a8 8 0 0 0 4 4l1-2 3 1 1 3-2 2A12 12 0 0 1 1 4z", view: Calls },
+	{ path: "trace", title: "Trace", icon: "M3 1v14M13 1v14M3 5h8l-2-2M13 11H5l2 2", view: Trace },
+	{ path: "parameters", title: "Parameters", icon: "M1 4h8M13 4h2M1 12h2M7 12h8M11 2v4M5 10v4", view: Parameters },
+	{ path: "history", title: "History", icon: "M8 4v4l3 2M2 8a6 6 0 1 0 2-4.5L2 5M2 2v3h3", view: History },
+];
+
+// Views that are not in the menu: of one object, or of a new one.
+const views = new Map([...places.map(place => [place.path, place.view]),
+	["registrations/", ObjectPage], ["routing-gateways/", ObjectPage], ["mapping-gateways/", ObjectPage], ["new/", ObjectPage], ["history/", History],
+	["routing-gateways", Gateways], ["mapping-gateways", Gateways]]);
+const menuOf = { "routing-gateways": "gateways", "mapping-gateways": "gateways" };
+
+function Menu({ at }) {
+	return html`<nav aria-label="Main"><ul>${places.map(place => html`<li key=${place.path}><a href=${link(place.path ? [place.path] : [])} aria-current=${at === place.path ? "page" : null}>
+		<svg viewBox="0 0 16 16" class="icon" aria-hidden="true"><path d=${place.icon} /></svg><span>${place.title}</span></a></li>`)}</ul></nav>`;
+}
+
+// Light, dark, or as the system has it; remembered by this browser.
+function Theme() {
+	const [theme, set] = useState(localStorage.getItem("theme") || "auto"), next = { auto: "light", light: "dark", dark: "auto" };
+	useEffect(() => {
+		if (theme === "auto")
+			delete document.documentElement.dataset.theme;
+		else
+			document.documentElement.dataset.theme = theme;
+		localStorage.setItem("theme", theme);
+	}, [theme]);
+	return html`<button type="button" class="plain" onClick=${() => set(next[theme])} title="Colours">${{ auto: "◐", light: "○", dark: "●" }[theme]}<span class="label"> ${theme}</span><span class="hidden-text"> colours</span></button>`;
+}
+
+function Account({ who, onPassword }) {
+	return html`<div class="account"><${Theme} /><span class="who"><strong>${who.username}</strong> <small>${who.role}</small></span>
+		<button type="button" class="plain" onClick=${onPassword}>Password</button><button type="button" class="plain" onClick=${logOut}>Log out</button></div>`;
+}
+
+function Alive() {
+	const net = useStore(connection), core = useStore(switchcore);
+	if (net.state === "lost")
+		return html`<div class="banner bad" role="alert"><${Glyph} name="bad" /> Connection lost. What you see is of ${clockTime(net.since)}; trying again …</div>`;
+	if (core && core.state !== "up")
+		return html`<div class="banner bad" role="alert"><${Glyph} name="bad" /> The switch is ${core.state === "down" ? "down" : "of another version"}: states are the last known.${core.detail ? ` ${core.detail}` : ""}
+			${may("operator") && " Changes are stored, and taken when it is back."}</div>`;
+	return null;
+}
+
+function Broken({ error, again }) {
+	return html`<div class="fault" role="alert"><h1>This view has failed</h1><p>${String(error?.message || error)}</p><button type="button" onClick=${again}>Try again</button></div>`;
+}
+
+function View({ route }) {
+	const [error, again] = useErrorBoundary(problem => console.error(problem));
+	const [first = "", second] = route.parts, Found = views.get(second === undefined ? first : `${first}/`);
+	useEffect(() => again(), [location.hash]);
+	if (error)
+		return html`<${Broken} error=${error} again=${again} />`;
+	if (!Found)
+		return html`<h1>Not here</h1><p>There is no such page. <a href="#/">Overview</a></p>`;
+	return html`<${Found} key=${second === undefined ? first : `${first}/${second}`} parts=${route.parts} query=${route.query} />`;
+}
+
+function App() {
+	const who = useStore(session), route = useRoute(), main = useRef(null), [password, setPassword] = useState(false);
+	const here = route.parts.join("/");
+	useEffect(() => {	// keyboards and screen readers begin where the new page does
+		main.current?.focus({ preventScroll: true });
+		scrollTo(0, 0);
+	}, [here]);
+	useEffect(() => {
+		if (!who?.expires_at)
+			return undefined;
+		const left = Date.parse(who.expires_at) - Date.now();
+		const timer = setTimeout(() => session.set({ role: null, expired: true, username: who.username }), Math.min(left, 2 ** 31 - 1));
+		return () => clearTimeout(timer);
+	}, [who?.expires_at]);
+	if (!who)
+		return html`<main class="lonely"><p aria-busy="true">Tandem</p></main>`;
+	if (!who.role && !who.expired)
+		return html`<${LogIn} unreachable=${who.unreachable} />`;
+	const at = menuOf[route.parts[0]] || (route.parts[0] === "new" ? menuOf[route.parts[1]] || route.parts[1] : route.parts[0]) || "";
+	return html`<a class="skip" href="#content" onClick=${event => { event.preventDefault(); main.current.focus(); }}>To the content</a>
+		<header class="top"><a class="brand" href="#/"><img src="icon.svg" alt="" width="24" height="24" /> Tandem</a><${Menu} at=${at} /><${Account} who=${who} onPassword=${() => setPassword(true)} /></header>
+		<main id="content" ref=${main} tabindex="-1"><${Alive} /><${View} route=${route} /></main>
+		${who.expired && html`<${LogIn} again=${who.username} />`}
+		${(who.must_change_password || password) && html`<${PasswordDialog} forced=${who.must_change_password} onClose=${() => setPassword(false)} />`}`;
+}
+
+resume();
+render(html`<${App} />`, document.getElementById("app").appendChild(Object.assign(document.createElement("div"), { className: "app" })));
+document.querySelector("#app > .lonely")?.remove();

@@ -1,0 +1,142 @@
+// The form of one object, built from the schema; every keystroke is rehearsed by the server, which says what is wrong and what would happen.
+import { call, get, may, path } from "./api.js";
+import { ChangeDialog, Effects } from "./change.js";
+import { Conflict } from "./conflict.js";
+import { Fault } from "./dialog.js";
+import { Field } from "./field.js";
+import { hints } from "./hints.js";
+import { tables } from "./live.js";
+import { grouped, groupTitle, same, valueAt, withValue } from "./schema.js";
+import { useSettled } from "./time.js";
+import { html, useEffect, useRef, useState } from "./vendor/preact.js";
+import { noun, plural } from "./words.js";
+
+const REHEARSE_MS = 250;
+
+// What differs from the stored object, as a merge patch (RFC 7396).
+export function patchOf(kind, stored, draft) {
+	return kind.fields.filter(field => !same(valueAt(draft, field.pointer), valueAt(stored, field.pointer)))
+		.reduce((patch, field) => withValue(patch, field.pointer, valueAt(draft, field.pointer)), {});
+}
+
+export const fresh = kind => kind.fields.reduce((object, field) => withValue(object, field.pointer, field.secret ? { set: false } : field.default), {});
+
+// {answer} or {error}: what the server says of the draft, asked once it rests.
+function useRehearsal(send, draft, wanted) {
+	const settled = useSettled(draft, REHEARSE_MS), [said, set] = useState({});
+	useEffect(() => {
+		let current = true;
+		if (!wanted)
+			set({});
+		else
+			send(settled, { dry_run: true }).then(answer => current && set({ answer: answer.data }), error => current && set({ error }));
+		return () => { current = false; };
+	}, [settled, wanted]);
+	return said;
+}
+
+function Group({ title, fields, open, children }) {
+	return html`<details class="group" open=${open}><summary>${title}</summary>${children}</details>`;
+}
+
+function namesFor(field) {
+	return field.refers_to ? [...(tables[field.refers_to]?.value.rows.keys() || [])] : null;
+}
+
+// stored: the object as read (null: a new one); etag: of it; effective: of ?effective=true; start: values of a new one's form
+export function ObjectForm({ kind, stored, etag, effective, start, onSaved, children }) {
+	const base = stored || start || fresh(kind);
+	const [draft, setDraft] = useState({ ...base }), [name, setName] = useState(""), [comment, setComment] = useState("");
+	const [failed, setFailed] = useState(null), [busy, setBusy] = useState(false), [conflict, setConflict] = useState(null), [saved, setSaved] = useState(null);
+	const tag = useRef(etag), root = useRef(base);
+	const mayWrite = may("operator"), isNew = !stored;
+	const patch = patchOf(kind, isNew ? fresh(kind) : root.current, draft), count = kind.fields.filter(field => valueAt(patch, field.pointer) !== undefined).length;
+	const dirty = isNew ? name !== "" || count > 0 : count > 0;
+	const send = (draftNow, query, ifMatch) => isNew
+		? call("POST", path(kind.kind), { body: { ...patchOf(kind, fresh(kind), draftNow.draft), name: draftNow.name }, query })
+		: call("PATCH", path(kind.kind, stored.name), { body: patchOf(kind, root.current, draftNow.draft), query, ifMatch, patch: true });
+	const now = { draft, name }, key = JSON.stringify(now);
+	const said = useRehearsal((text, query) => send(JSON.parse(text), query), key, dirty && mayWrite);
+	const error = failed || said.error;
+
+	// Somebody else's change of what is not being edited here is simply shown.
+	useEffect(() => {
+		if (!stored || etag === tag.current || dirty)
+			return;
+		tag.current = etag;
+		root.current = stored;
+		setDraft({ ...stored });
+	}, [etag]);
+
+	const discard = () => { setDraft({ ...root.current }); setName(""); setFailed(null); };
+	const save = async (event, with_ = draft, etagNow = tag.current) => {
+		event?.preventDefault();
+		setBusy(true);
+		setFailed(null);
+		try {
+			const { data, etag: newTag } = await send({ draft: with_, name }, { wait: "applied", comment }, etagNow);
+			if (data.resource) {
+				tag.current = newTag;
+				root.current = data.resource;
+				setDraft({ ...data.resource });
+			}
+			setComment("");
+			setSaved(data);
+			setConflict(null);
+			onSaved?.(data);
+		} catch (problem) {
+			if (problem.status === 412)
+				setConflict({ theirs: await get(path(kind.kind, stored.name)), etag: problem.etag });
+			else
+				setFailed(problem);
+		} finally {
+			setBusy(false);
+		}
+	};
+	const resolve = (merged, theirs, theirTag) => {
+		root.current = theirs;
+		tag.current = theirTag;
+		setDraft(merged);
+		save(null, merged, theirTag);
+	};
+	const set = field => value => { setFailed(null); setSaved(null); setDraft(old => withValue(old, field.pointer, value)); };
+	const errorsAt = pointer => (error?.errors || []).filter(one => one.pointer === pointer || one.pointer.startsWith(`${pointer}/`));
+	const known = new Set(kind.fields.map(field => field.pointer));
+	const elsewhere = error && !(error.errors || []).some(one => known.has(one.pointer) || one.pointer === "/name") ? error : null;
+	// Of a form that was not begun, "must be given" helps nobody.
+	const quiet = isNew && !failed;
+	const shownAt = pointer => errorsAt(pointer).filter(one => !(quiet && one.code === "required"));
+
+	return html`<form class="object" onSubmit=${save} novalidate>
+		${isNew && html`<div class="field"><label class="name" for="field-name">Name<span class="needed"> *</span></label><div class="edit"><div class="input">
+			<input id="field-name" value=${name} autocomplete="off" spellcheck=${false} aria-describedby="name-about" onInput=${event => setName(event.target.value)} /></div>
+			<div class="about" id="name-about">${shownAt("/name").map(one => html`<p class="error" role="alert">${one.detail}</p>`)}<p class="help">Letters, digits and . _ -; it is not changed later.</p></div></div></div>`}
+		${children?.({ draft, setDraft, mayWrite })}
+		${[...grouped(kind.fields)].map(([group, fields], i) => html`<${Group} key=${group} title=${groupTitle(group)} open=${i < 5 || fields.some(field => shownAt(field.pointer).length)}>
+			${fields.map(field => html`<${Field} key=${field.pointer} field=${field} value=${valueAt(draft, field.pointer)} set=${set(field)} disabled=${!mayWrite} names=${namesFor(field)}
+				errors=${shownAt(field.pointer)} changed=${!isNew && valueAt(patch, field.pointer) !== undefined} hint=${hints(kind, field, valueAt(draft, field.pointer), valueAt(effective, field.pointer))}
+				effective=${same(valueAt(draft, field.pointer), valueAt(stored, field.pointer)) ? valueAt(effective, field.pointer) : null} />`)}</${Group}>`)}
+		${mayWrite && (dirty || saved || failed) && html`<div class="savebar" role="region" aria-label="Save">
+			${dirty && html`<div class="says">${elsewhere && html`<${Fault} error=${elsewhere} />`}${error && !elsewhere && html`<p class="error">${plural(error.errors.length, "value is", "values are")} not right yet.</p>`}
+				${said.answer && !error && html`<p><strong>${isNew ? `New ${noun(kind.kind)}` : plural(count, "change")}.</strong></p><${Effects} answer=${said.answer} />`}</div>
+				<input class="why" name="comment" aria-label="Why? (kept in the history)" placeholder="Why? (kept in the history)" maxlength="1024" value=${comment} onInput=${event => setComment(event.target.value)} autocomplete="off" />
+				<div class="buttons"><button type="button" class="secondary" onClick=${discard}>Discard</button><button type="submit" disabled=${busy} aria-busy=${busy}>${isNew ? "Create" : "Save"}</button></div>`}
+			${!dirty && saved && html`<${Saved} answer=${saved} />`}</div>`}
+		${conflict && html`<${Conflict} kind=${kind} base=${root.current} mine=${draft} theirs=${conflict.theirs} onClose=${() => setConflict(null)} onChoose=${merged => resolve(merged, conflict.theirs, conflict.etag)} />`}
+	</form>`;
+}
+
+const appliedWords = {
+	yes: "The switch has acted on it.", pending: "The switch has not acted on it yet.", switchcore_down: "The switch is down: it will take it when it starts.",
+	rejected: "The switch could not take it.",
+};
+
+export function Saved({ answer }) {
+	return html`<p class="saved" role="status">${answer.changed ? html`Saved as <a href=${`#/history/${answer.revision}`}>revision ${answer.revision}</a>. ${appliedWords[answer.applied] || ""}` : "Nothing had changed."}</p>
+		${(answer.warnings || []).map(warning => html`<p class="warning">${warning.detail}</p>`)}`;
+}
+
+export function DeleteDialog({ kind, name, onClose, onDone }) {
+	const send = ({ dryRun, comment }) => call("DELETE", path(kind, name), { query: dryRun ? { dry_run: true } : { wait: "applied", comment } });
+	return html`<${ChangeDialog} title=${`Delete ${noun(kind)} ${name}?`} send=${send} act="Delete" danger onClose=${onClose} onDone=${onDone} />`;
+}

@@ -1,0 +1,139 @@
+// What the switch does now: objects with their status, kept up to date by one event stream.
+import { all, connection, get, heard, path, session } from "./api.js";
+import { Store } from "./store.js";
+
+const KINDS = ["registrations", "routing-gateways", "mapping-gateways"];
+const RELOAD_ABOVE = 50;	// objects of one revision; above it a whole list is asked for again
+const AGAIN_MS = 2000;
+
+// {rows: Map(name → object with status), state: "unknown" | "loading" | "loaded", error}
+export const tables = Object.fromEntries(KINDS.map(kind => [kind, new Store({ rows: new Map(), state: "unknown", error: null })]));
+export const switchcore = new Store(null);	// /status.switchcore
+export const newestRevision = new Store(null);	// the last revision event
+
+const incoming = new Map();	// kind → rows of a list that is being asked for
+
+const callWatchers = new Set();
+// watcher({…call, phase})
+export function watchCalls(watcher) {
+	callWatchers.add(watcher);
+	return () => callWatchers.delete(watcher);
+}
+
+export async function load(kind) {
+	const table = tables[kind], rows = new Map();
+	if (table.value.state === "loading")
+		return;
+	table.set({ ...table.value, state: "loading" });
+	incoming.set(kind, rows);
+	try {
+		await all(path(kind), { status: true }, items => {
+			for (const item of items)
+				rows.set(item.name, item);
+			if (!table.value.rows.size || table.value.rows === rows)
+				table.set({ rows, state: "loading", error: null });
+		});
+		table.set({ rows, state: "loaded", error: null });
+	} catch (error) {
+		table.set({ ...table.value, state: "unknown", error });
+	} finally {
+		incoming.delete(kind);
+	}
+}
+
+export function need(kind) {
+	if (tables[kind].value.state === "unknown")
+		load(kind);
+}
+
+// One object anew, status included; gone when it is gone.
+export async function reload(kind, name) {
+	const { rows } = tables[kind].value;
+	try {
+		const [object, status] = await Promise.all([get(path(kind, name)), get(path(kind, name, "status"))]);
+		rows.set(name, { ...object, status });
+	} catch (error) {
+		if (error.status === 404)
+			rows.delete(name);
+	}
+	tables[kind].changed();
+}
+
+function take(kind, status) {
+	for (const rows of [tables[kind].value.rows, incoming.get(kind)]) {
+		const row = rows?.get(status.name);
+		if (row)
+			rows.set(status.name, { ...row, status });
+	}
+	tables[kind].changed();
+}
+
+function takeRevision(revision) {
+	newestRevision.set(revision);
+	for (const kind of KINDS) {
+		const names = revision.changes.filter(one => one.kind === kind).map(one => one.name);
+		if (tables[kind].value.state === "unknown")
+			continue;
+		if (names.length > RELOAD_ABOVE)
+			load(kind);
+		else
+			names.forEach(name => reload(kind, name));
+	}
+}
+
+export function reloadAll() {
+	for (const kind of KINDS)
+		if (tables[kind].value.state !== "unknown")
+			load(kind);
+	get("/status").then(status => switchcore.set(status.switchcore), () => {});
+}
+
+// ------------------------------------------------------------------ the stream
+
+let source, again;
+
+function closed() {
+	heard("lost");
+	if (source?.readyState !== EventSource.CLOSED)
+		return;		// the browser tries by itself, and says where it was
+	clearTimeout(again);
+	again = setTimeout(() => {
+		// Refused, not cut: is the session at its end?
+		get("/session").then(() => { open(); reloadAll(); }, error => { if (error.status !== 401) closed(); });
+	}, AGAIN_MS);
+}
+
+const on = (type, taker) => source.addEventListener(type, event => taker(JSON.parse(event.data)));
+
+function open() {
+	source?.close();
+	source = new EventSource("/api/v1/events");
+	source.onopen = () => heard("ok");
+	source.onerror = closed;
+	on("registration", status => take("registrations", status));
+	on("gateway", status => take(status.kind, status));
+	on("call", call => callWatchers.forEach(watcher => watcher(call)));
+	on("revision", takeRevision);
+	on("switchcore", state => { switchcore.set(state); reloadAll(); });
+	on("reset", reloadAll);
+}
+
+let follows = null;
+session.watch(() => {
+	const who = session.value?.role ? session.value.username : null;
+	if (who === follows)
+		return;
+	follows = who;
+	clearTimeout(again);
+	source?.close();
+	if (who) {
+		open();
+		reloadAll();
+	}
+});
+
+// A lost server is asked again, also when no stream does.
+setInterval(() => {
+	if (connection.value.state === "lost" && session.value?.role)
+		get("/status").then(status => switchcore.set(status.switchcore), () => {});
+}, AGAIN_MS);

@@ -1,0 +1,63 @@
+// Times as people say them.
+import { useEffect, useState } from "./vendor/preact.js";
+import { Store, useStore } from "./store.js";
+
+const clock = new Store(Date.now());
+let users = 0, timer;
+
+// The time in ms, once a second, for all who show it together.
+export function useNow() {
+	useEffect(() => {
+		if (!users++)
+			timer = setInterval(() => clock.set(Date.now()), 1000);
+		return () => { if (!--users) clearInterval(timer); };
+	}, []);
+	useStore(clock);
+	return Date.now();
+}
+
+export const ms = at => at ? Date.parse(at) : null;
+
+// "4 s", "12:05", "3 h 20 min", "2 d 4 h"
+export function span(seconds) {
+	const s = Math.max(0, Math.round(seconds));
+	if (s < 60)
+		return `${s} s`;
+	if (s < 3600)
+		return `${Math.floor(s / 60)}:${String(s % 60).padStart(2, "0")} min`;
+	if (s < 86400)
+		return `${Math.floor(s / 3600)} h ${Math.floor(s % 3600 / 60)} min`;
+	return `${Math.floor(s / 86400)} d ${Math.floor(s % 86400 / 3600)} h`;
+}
+
+// "150 s", "5 min", "2 h": a setting
+export function duration(seconds) {
+	if (seconds >= 3600 && seconds % 3600 === 0)
+		return `${seconds / 3600} h`;
+	if (seconds >= 120 && seconds % 60 === 0)
+		return `${seconds / 60} min`;
+	return `${+seconds.toFixed(1)} s`;
+}
+
+export const ago = (at, now) => at ? `${span((now - ms(at)) / 1000)} ago` : "never";
+
+const sameDay = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
+const otherDay = new Intl.DateTimeFormat(undefined, { year: "numeric", month: "short", day: "2-digit", hour: "2-digit", minute: "2-digit", hour12: false });
+
+// Of the viewer's own zone; the exact UTC text belongs into a title.
+export function clockTime(at) {
+	if (!at)
+		return "";
+	const then = new Date(at);
+	return (then.toDateString() === new Date().toDateString() ? sameDay : otherDay).format(then);
+}
+
+// The value, once it stayed the same for so long.
+export function useSettled(value, wait) {
+	const [settled, set] = useState(value);
+	useEffect(() => {
+		const timer = setTimeout(() => set(value), wait);
+		return () => clearTimeout(timer);
+	}, [value, wait]);
+	return settled;
+}
