@@ -101,8 +101,10 @@ static json_t *object_schema(const struct kind *kind, enum field_use use, bool n
 	if (use == FIELD_SHOWN && json_object_get(properties, "sip"))
 		json_array_append_new(required, json_string("sip"));
 	add_history(object, use);
-	if (use == FIELD_SHOWN)
+	if (use == FIELD_SHOWN) {
 		json_object_set_new(properties, "effective", reference("Effective"));
+		json_object_set_new(properties, "status", reference(kind->id == KIND_REGISTRATION ? "RegistrationStatus" : "GatewayStatus"));
+	}
 	return object;
 }
 

@@ -2,6 +2,7 @@
 
 #include "mgmtd/answer.h"
 #include "mgmtd/render.h"
+#include "mgmtd/resource.h"
 #include "mgmtd/subject.h"
 
 #include <inttypes.h>
@@ -83,14 +84,24 @@ void gateway_render(struct buffer *b, const char *kind, const char *name, uint64
 	buffer_text(b, "}");
 }
 
-void gateway_status(struct request *r)
+static void append_status(struct buffer *b, struct daemon *daemon, const char *name, const struct subject *subject)
 {
 	struct gateway_status status;
+	struct subject_report report = subject_read(daemon, subject, &status);
+	gateway_render(b, NULL, name, subject->incarnation, report.known ? &status : NULL, report.stale);
+}
+
+void gateway_list(struct request *r)
+{
+	resource_list(r, append_status);
+}
+
+void gateway_status(struct request *r)
+{
 	struct subject subject;
 	struct buffer b = { 0 };
 	if (!subject_find(r, &subject))
 		return;
-	struct subject_report report = subject_read(r->daemon, &subject, &status);
-	gateway_render(&b, NULL, r->argument, subject.incarnation, report.known ? &status : NULL, report.stale);
+	append_status(&b, r->daemon, r->argument, &subject);
 	answer_buffer(r, 200, "application/json", &b);
 }

@@ -1,10 +1,11 @@
-/* …/routing-gateways/{name}/status and …/mapping-gateways/{name}/status: what the switch does with a gateway now. */
+/* /routing-gateways and /mapping-gateways, and their …/{name}/status: what the switch does with a gateway now. */
 #ifndef MGMTD_GATEWAY_H
 #define MGMTD_GATEWAY_H
 
 #include "mgmtd/request.h"
 #include "shm/status.h"
 
+void gateway_list(struct request *r);
 void gateway_status(struct request *r);
 
 /* The status object.  kind: the kind's path, told as a member, or NULL.  status NULL = the switch has told none; every unknown

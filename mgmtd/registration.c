@@ -2,6 +2,7 @@
 
 #include "mgmtd/answer.h"
 #include "mgmtd/command.h"
+#include "mgmtd/resource.h"
 #include "mgmtd/status.h"
 #include "mgmtd/subject.h"
 
@@ -10,12 +11,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void append_status(struct buffer *b, struct daemon *daemon, const char *name, const struct subject *subject)
+{
+	struct registration_status registration;
+	struct subject_report report = subject_read(daemon, subject, &registration);
+	status_render(b, name, subject->incarnation, report.known ? &registration : NULL, report.stale);
+}
+
+void registration_list(struct request *r)
+{
+	resource_list(r, append_status);
+}
+
 static void answer_status(struct request *r, unsigned status, const struct subject *subject)
 {
 	struct buffer b = { 0 };
-	struct registration_status registration;
-	struct subject_report report = subject_read(r->daemon, subject, &registration);
-	status_render(&b, r->argument, subject->incarnation, report.known ? &registration : NULL, report.stale);
+	append_status(&b, r->daemon, r->argument, subject);
 	answer_buffer(r, status, "application/json", &b);
 }
 

@@ -169,33 +169,56 @@ static void end_list(struct buffer *b, const char *next, uint64_t revision)
 	buffer_format(b, ",\"revision\":%" PRIu64 "}", revision);
 }
 
-/* Appends the page of objects behind `after` that pass; under the model's lock.  pass NULL: all. */
+/* Which objects a list has, and what it tells of each beside the object itself. */
+struct listing {
+	bool (*pass)(const struct request *r, const struct field *field);	/* NULL: all */
+	resource_live_f *live;							/* NULL: nothing */
+};
+
+static bool append_item(struct buffer *b, struct model *model, const struct request *r, const struct object *object,
+                        resource_live_f *live)
+{
+	size_t len;
+	const char *text = model_render(model, object, &len);
+	if (!text)
+		return false;
+	if (b->text[b->len - 1] != '[')
+		buffer_text(b, ",");
+	if (!live) {
+		buffer_append(b, text, len);
+		return true;
+	}
+	/* {…} → {…,"status":{…}} */
+	const struct subject subject = { object->kind->id, object->id, object->incarnation, model_revision(model) };
+	buffer_append(b, text, len - 1);
+	buffer_text(b, ",\"status\":");
+	live(b, r->daemon, object->name, &subject);
+	buffer_text(b, "}");
+	return true;
+}
+
+/* Appends the page of objects behind `after`; under the model's lock. */
 static void list_page(struct buffer *b, struct model *model, const struct request *r, const char *after,
-                      bool (*pass)(const struct request *r, const struct field *field))
+                      const struct listing *listing)
 {
 	enum kind_id kind = r->route->kind->id;
 	int64_t limit = request_query_number(r, Q_LIMIT);
 	const struct object *object, *last = NULL;
-	size_t len;
 	buffer_text(b, "{\"items\":[");
 	while ((object = model_after(model, kind, last ? last->name : after)) != NULL && limit > 0) {
 		last = object;
-		if (pass && !pass(r, schema_field(object->kind, object->name)))
+		if (listing->pass && !listing->pass(r, schema_field(object->kind, object->name)))
 			continue;
-		const char *text = model_render(model, object, &len);
-		if (!text) {
+		if (b->failed || !append_item(b, model, r, object, listing->live)) {
 			b->failed = true;
 			return;
 		}
-		if (b->text[b->len - 1] != '[')
-			buffer_text(b, ",");
-		buffer_append(b, text, len);
 		limit--;
 	}
 	end_list(b, object && last ? last->name : NULL, model_revision(model));
 }
 
-static void answer_list(struct request *r, bool (*pass)(const struct request *r, const struct field *field))
+static void answer_list(struct request *r, const struct listing *listing)
 {
 	struct model *model = r->daemon->model;
 	struct buffer b = { 0 };
@@ -204,15 +227,17 @@ static void answer_list(struct request *r, bool (*pass)(const struct request *r,
 		return;
 	model_lock(model);
 	uint64_t revision = model_revision(model);
-	list_page(&b, model, r, after, pass);
-	answer_buffer(r, request_has(r, revision) ? 304 : 200, "application/json", &b);
-	answer_etag(r, revision);
+	list_page(&b, model, r, after, listing);
+	/* What the switch does moves without a revision. */
+	answer_buffer(r, !listing->live && request_has(r, revision) ? 304 : 200, "application/json", &b);
+	if (!listing->live)
+		answer_etag(r, revision);
 	model_unlock(model);
 }
 
-void resource_list(struct request *r)
+void resource_list(struct request *r, resource_live_f *live)
 {
-	answer_list(r, NULL);
+	answer_list(r, &(struct listing){ .live = request_query_number(r, Q_STATUS) ? live : NULL });
 }
 
 /* ------------------------------------------------------------------ parameters, filtered */
@@ -262,5 +287,5 @@ void resource_list_parameters(struct request *r)
 		answer_problem(r, 422, NULL, errors, "there is no group \"%s\"", group);
 		return;
 	}
-	answer_list(r, passes);
+	answer_list(r, &(struct listing){ .pass = passes });
 }

@@ -2,10 +2,12 @@
 #ifndef MGMTD_RESOURCE_H
 #define MGMTD_RESOURCE_H
 
-#include "mgmtd/request.h"
+#include "mgmtd/subject.h"
 
 void resource_get(struct request *r);
-void resource_list(struct request *r);
+/* live: appends what …/{name}/status answers, where the query asks for it. */
+typedef void resource_live_f(struct buffer *b, struct daemon *daemon, const char *name, const struct subject *subject);
+void resource_list(struct request *r, resource_live_f *live);
 void resource_list_parameters(struct request *r);
 
 void resource_forget(void);	/* the answers kept ready; once the server has stopped */

@@ -40,6 +40,7 @@ const char *const role_words[] = { "public", "viewer", "operator", "admin" };
 #define MAPPING_GATEWAY &schema_kinds[KIND_MAPPING_GATEWAY]
 
 #define PAGED (QUERY_BIT(Q_LIMIT) | QUERY_BIT(Q_CURSOR))
+#define LIVE (PAGED | QUERY_BIT(Q_STATUS))
 #define FILTERED (PAGED | QUERY_BIT(Q_GROUP) | QUERY_BIT(Q_DIRECTION) | QUERY_BIT(Q_Q))
 #define WRITTEN (QUERY_BIT(Q_DRY_RUN) | QUERY_BIT(Q_COMMENT) | QUERY_BIT(Q_WAIT_APPLIED) | QUERY_BIT(Q_TIMEOUT) | \
                  QUERY_BIT(Q_CONFIRM_WITHIN))
@@ -60,8 +61,9 @@ const char *const role_words[] = { "public", "viewer", "operator", "admin" };
 #define WS (ROUTE_WRITES | ROUTE_SECRET_BODY)
 #define WC (ROUTE_WRITES | ROUTE_CONDITIONAL)
 
-/* The rows of a kind of object.  component: "Registration"; plural: "Registrations"; one, several: how people call them. */
-#define OBJECTS(path, kind, component, plural, one, several, deleting) \
+/* The rows of a kind of object.  component: "Registration"; plural: "Registrations"; one, several: how people call them; list: who
+ * answers for all of them. */
+#define OBJECTS(path, kind, component, plural, one, several, list, deleting) \
 	{ "GET",    API path "/{name}", ROLE_VIEWER,   kind, BODY_NONE,  ROUTE_TAGGED, EFFECTIVE, resource_get, \
 	  "get" component, "One " one ".", NULL, component, 200 }, \
 	{ "PUT",    API path "/{name}", ROLE_OPERATOR, kind, BODY_JSON,  WC, WRITTEN,   write_put, \
@@ -70,7 +72,7 @@ const char *const role_words[] = { "public", "viewer", "operator", "admin" };
 	  "patch" component, "Change some of its fields (RFC 7396; null = default).", component "Patch", "WriteAnswer", 200 }, \
 	{ "DELETE", API path "/{name}", ROLE_OPERATOR, kind, BODY_NONE,  WC, WRITTEN,   write_delete, \
 	  "delete" component, deleting, NULL, "WriteAnswer", 200 }, \
-	{ "GET",    API path,           ROLE_VIEWER,   kind, BODY_NONE,  ROUTE_TAGGED, PAGED, resource_list, \
+	{ "GET",    API path,           ROLE_VIEWER,   kind, BODY_NONE,  ROUTE_TAGGED, LIVE, list, \
 	  "list" plural, "The " several ", by name.", NULL, component "Page", 200 }, \
 	{ "POST",   API path,           ROLE_OPERATOR, kind, BODY_JSON,  W,  WRITTEN,   write_create, \
 	  "create" component, "Create one.", component "Create", "WriteAnswer", 201 }
@@ -78,7 +80,7 @@ const char *const role_words[] = { "public", "viewer", "operator", "admin" };
 /*    method    path                                    role           kind          body        flags              queries    handler */
 const struct route routes[] = {
 	OBJECTS("/registrations", REGISTRATION, "Registration", "Registrations", "outbound registration", "outbound registrations",
-	        "Delete it, unless something refers to it; its binding at the registrar is removed."),
+	        registration_list, "Delete it, unless something refers to it; its binding at the registrar is removed."),
 	{ "GET",    API "/registrations/{name}/status",     ROLE_VIEWER,   REGISTRATION, BODY_NONE,  0,                 0,         registration_status,
 	  "getRegistrationStatus", "What the switch does for it now.", NULL, "RegistrationStatus", 200 },
 	{ "GET",    API "/registrations/{name}/attempts",   ROLE_VIEWER,   REGISTRATION, BODY_NONE,  0,                 0,         registration_attempts,
@@ -87,10 +89,10 @@ const struct route routes[] = {
 	  "refreshRegistration", "Send a REGISTER now, whatever the timer says.", NULL, "RegistrationStatus", 202 },
 
 	OBJECTS("/routing-gateways", ROUTING_GATEWAY, "RoutingGateway", "RoutingGateways", "routing gateway", "routing gateways",
-	        "Delete it; calls that it has go on."),
+	        gateway_list, "Delete it; calls that it has go on."),
 
 	OBJECTS("/mapping-gateways", MAPPING_GATEWAY, "MappingGateway", "MappingGateways", "mapping gateway", "mapping gateways",
-	        "Delete it, unless something refers to it; calls that it has go on."),
+	        gateway_list, "Delete it, unless something refers to it; calls that it has go on."),
 
 	{ "GET",    API "/sip-parameters/{name}",           ROLE_VIEWER,   PARAMETER,    BODY_NONE,  ROUTE_TAGGED,      0,         resource_get,
 	  "getParameter", "One SIP parameter.", NULL, "Parameter", 200 },

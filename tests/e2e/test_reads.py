@@ -265,6 +265,71 @@ def test_the_status_of_a_registration_has_every_field_and_unknown_is_null(lab):
     assert attempt["target"] == good["remote_address"] and attempt["since_previous_s"] is None
 
 
+LIVE = ("registrations", "routing-gateways", "mapping-gateways")
+
+
+def with_status(api, kind):
+    """What a list with `status` tells of each, beside what each tells itself."""
+    listed = {item["name"]: item["status"] for item in api.get(f"/{kind}", status="true").expect(200)["items"]}
+    return listed, {name: api.get(f"/{kind}/{name}/status").expect(200).json for name in listed}
+
+
+def test_a_list_with_status_tells_of_each_what_its_own_status_does(lab):
+    registrar, silent = lab.peer(), lab.peer(lambda request, peer: None)
+    api = lab.start("mgmtd", "switchcore").api()
+    api.registration("carrier-a", registrar)
+    api.registration("carrier-b", silent)
+    api.registration("carrier-c", registrar, enabled=False)
+    api.post("/mapping-gateways", name="pbx", sources=["192.0.2.7"], capacity=7).expect(201)
+    for name in ("out-a", "out-b"):
+        api.post("/routing-gateways", query={"wait": "applied"}, name=name, host="192.0.2.1", enabled=name == "out-a").expect(201)
+    api.wait_for_state("carrier-a", "registered")
+    api.wait_for_state("carrier-b", "registering")
+    api.wait_for_state("carrier-c", "disabled")
+    for kind in LIVE:
+        listed, single = until(lambda: (both := with_status(api, kind)) and both[0] == both[1] and both, 3,
+                               lambda: f"the same of both: {with_status(api, kind)}")
+        assert listed and all(status["stale"] is False for status in listed.values())
+        assert all("status" not in item for item in api.get(f"/{kind}")["items"])
+    assert {name: status["state"] for name, status in with_status(api, "registrations")[0].items()} == {
+        "carrier-a": "registered", "carrier-b": "registering", "carrier-c": "disabled"}
+    gateways = with_status(api, "routing-gateways")[0]
+    assert gateways["out-a"]["routable"] is True and gateways["out-b"]["routable"] is False and gateways["out-b"]["why"]
+    assert with_status(api, "mapping-gateways")[0]["pbx"]["capacity"] == 7
+
+
+def test_a_list_with_status_has_no_etag_and_the_same_pages(lab):
+    api = lab.start("mgmtd", "switchcore").api()
+    for name in "abc":
+        api.post("/registrations", name=name, server="192.0.2.1", username="u", enabled=False).expect(201)
+    plain = api.get("/registrations").expect(200)
+    answer = api.request("GET", "/registrations", query={"status": "true"}, headers={"If-None-Match": plain.etag}).expect(200)
+    assert plain.etag and answer.etag is None, "what the switch does moves without a revision"
+    assert api.get("/registrations", status="false").etag == plain.etag
+    assert [{**item, "status": None} for item in answer["items"]] == [{**item, "status": None} for item in plain["items"]]
+    first = api.get("/registrations", status="true", limit=2).expect(200)
+    second = api.get("/registrations", status="true", limit=2, cursor=first["next"]).expect(200)
+    assert [item["status"]["name"] for item in first["items"] + second["items"]] == ["a", "b", "c"] and second["next"] is None
+    api.get("/registrations", status="1").expect(422).violation("", "wrong_type")
+    api.get("/sip-parameters", status="true").expect(422).violation("", "unknown_field")
+
+
+def test_a_list_with_status_is_as_described_also_of_what_the_switch_never_told(lab):
+    api = lab.start("mgmtd").api()
+    api.post("/registrations", name="carrier-a", server="192.0.2.1", username="u").expect(201)
+    api.post("/routing-gateways", name="out", host="192.0.2.1").expect(201)
+    api.post("/mapping-gateways", name="in", sources=["192.0.2.7"]).expect(201)
+    description = api.get("/openapi.json").json
+    for kind in LIVE:
+        listed, single = with_status(api, kind)
+        assert listed == single and all(status["stale"] is True and status["incarnation"] for status in listed.values())
+        schema = description["paths"][f"/api/v1/{kind}"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+        resolver = jsonschema.RefResolver.from_schema(description)
+        jsonschema.Draft202012Validator(schema, resolver=resolver).validate(api.get(f"/{kind}", status="true").json)
+        item = description["components"]["schemas"][resolved(description, schema["$ref"])["properties"]["items"]["items"]["$ref"].split("/")[-1]]
+        assert item["properties"]["status"] and "status" not in item["required"]
+
+
 def test_the_attempts_are_the_last_twenty_and_each_is_one_log_line(lab):
     registrar = lab.peer()
     api = lab.start("mgmtd", "switchcore").api()
