@@ -1,7 +1,7 @@
 // All outbound registrations, live.
 import { call, may, path } from "./api.js";
 import { Fault } from "./dialog.js";
-import { Glyph, State } from "./glyph.js";
+import { State } from "./glyph.js";
 import { need, tables } from "./live.js";
 import { link, setQuery } from "./route.js";
 import { useStore } from "./store.js";
@@ -32,14 +32,18 @@ export function RefreshButton({ name, small }) {
 		${error ? "Failed: again" : "Register now"}<span class="hidden-text"> ${name}</span></button>`;
 }
 
+function Next({ row, now }) {
+	const next = registrationNext(row.status, now);
+	return html`${next && html`<span class="first">${next}</span>`}${row.status?.binding_expires_at && html`<${Drain} status=${row.status} now=${now} />`}`;
+}
+
 const columns = now => [
-	{ key: "state", title: "State", value: stateOf, cell: row => html`<${State} name=${stateOf(row)} text=${row.status?.refreshing ? "refreshing" : stateOf(row)} title=${registrationTitle(row.status)} />` },
-	{ key: "name", title: "Name", class: "main", value: row => row.name, cell: row => html`<a href=${link(["registrations", row.name])}>${row.name}</a>${row.note && html`<small class="note">${row.note}</small>`}` },
-	{ key: "server", title: "Server", class: "wide-only", value: row => row.server, cell: row => html`${row.username}@${row.server}${row.port ? `:${row.port}` : ""}<small> ${row.transport}</small>` },
-	{ key: "reason", title: "Answer", class: "reason", value: row => registrationReason(row.status), cell: row => registrationReason(row.status) },
-	{ key: "next", title: "Next", class: "mid-only", value: row => ms(row.status?.next_attempt_at), cell: row => registrationNext(row.status, now) },
-	{ key: "binding", title: "Binding", class: "mid-only", value: row => ms(row.status?.binding_expires_at), cell: row => html`<${Drain} status=${row.status} now=${now} />` },
-	...(may("operator") ? [{ key: "act", title: "Register now", class: "wide-only act", cell: row => row.enabled && html`<${RefreshButton} name=${row.name} small />` }] : []),
+	{ key: "state", title: "State", class: "short", value: stateOf, cell: row => html`<${State} name=${stateOf(row)} text=${row.status?.refreshing ? "refreshing" : stateOf(row)} title=${registrationTitle(row.status)} />` },
+	{ key: "name", title: "Name", class: "main", value: row => row.name, cell: row => html`<a href=${link(["registrations", row.name])}>${row.name}</a><small class="note narrow-only">${registrationReason(row.status)}</small>${row.note && html`<small class="note mid-only">${row.note}</small>`}` },
+	{ key: "server", title: "Server", class: "wide-only", value: row => row.server, cell: row => html`<span class="first">${row.server}${row.port ? `:${row.port}` : ""}<small> ${row.transport}</small></span><small class="note">${row.username}</small>` },
+	{ key: "reason", title: "Answer", class: "mid-only", value: row => registrationReason(row.status), cell: row => registrationReason(row.status) },
+	{ key: "next", title: "Next", class: "medium", value: row => ms(row.status?.next_attempt_at), cell: row => html`<${Next} row=${row} now=${now} />` },
+	...(may("operator") ? [{ key: "act", title: "Register now", class: "wide-only short", cell: row => row.enabled && html`<${RefreshButton} name=${row.name} small />` }] : []),
 ];
 
 function text(row) {
@@ -60,7 +64,7 @@ export function Registrations({ query }) {
 	return html`<div class="head"><h1>Registrations</h1>${may("operator") && html`<a role="button" href="#/new/registrations">New registration</a>`}</div>
 		<${Fault} error=${table.error} />
 		<div class="filters"><input type="search" aria-label="Filter by name, note, server, user or answer" placeholder="Filter" value=${query.q || ""} onInput=${event => set({ q: event.target.value })} />
-			<div class="chips" role="group" aria-label="State">${[["", rows.length], ...counts].map(([one, count]) => html`<button key=${one} type="button" class="chip" aria-pressed=${state === one} onClick=${() => set({ state: one })}>
+			<div class="chips" role="toolbar" aria-label="State">${[["", rows.length], ...counts].map(([one, count]) => html`<button key=${one} type="button" class="chip" aria-pressed=${state === one} onClick=${() => set({ state: one })}>
 				${one ? html`<${State} name=${one} />` : "all"} <b>${count.toLocaleString()}</b></button>`)}</div></div>
 		<${Table} label="Registrations" columns=${cols} rows=${shown} sort=${sort} setSort=${next => set({ sort: next.by, down: next.down ? "1" : "" })}
 			empty=${table.state === "loaded" ? rows.length ? "None is like that." : "There is no registration yet." : "Being loaded …"} />

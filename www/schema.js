@@ -80,9 +80,9 @@ export function valueText(field, value) {
 export function rangeText(field) {
 	const list = field.type.endsWith("_list"), words = field.options.map(one => one.label || one.value);
 	if (field.type === "int" || field.type === "int_or_keyword")
-		return [field.zero_off && field.min ? "0 = off" : "", `${field.min}–${field.max}${field.unit ? ` ${field.unit}` : ""}`, ...(field.type === "int_or_keyword" ? words : [])]
+		return [field.zero_off && field.min && !field.help.includes("0 = off") ? "0 = off" : "", `${field.min}–${field.max}${field.unit ? ` ${field.unit}` : ""}`, ...(field.type === "int_or_keyword" ? words : [])]
 			.filter(Boolean).join(" or ");
 	if (list)
-		return `at most ${field.max_items} items${field.type === "number_list" ? ` of ${field.min}–${field.max}${field.unit ? ` ${field.unit}` : ""}` : ""}`;
-	return field.type === "text" ? `at most ${field.max} bytes` : "";
+		return `At most ${field.max_items} items${field.type === "number_list" ? ` of ${field.min}–${field.max}${field.unit ? ` ${field.unit}` : ""}` : ""}`;
+	return field.type === "text" ? `At most ${field.max} bytes` : "";
 }
