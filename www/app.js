@@ -83,6 +83,10 @@ function View({ route }) {
 function App() {
 	const who = useStore(session), route = useRoute(), main = useRef(null), [password, setPassword] = useState(false);
 	const here = route.parts.join("/");
+	useEffect(() => {
+		const name = route.parts[1] || places.find(place => place.path === (route.parts[0] || ""))?.title;
+		document.title = who?.role && name ? `${name} · Tandem` : "Tandem";
+	}, [here, who?.role]);
 	useEffect(() => {	// keyboards and screen readers begin where the new page does
 		main.current?.focus({ preventScroll: true });
 		scrollTo(0, 0);

@@ -7,11 +7,25 @@ import { Field } from "./field.js";
 import { hints } from "./hints.js";
 import { tables } from "./live.js";
 import { grouped, groupTitle, same, valueAt, withValue } from "./schema.js";
-import { useSettled } from "./time.js";
+import { clockTime, useSettled } from "./time.js";
 import { html, useEffect, useRef, useState } from "./vendor/preact.js";
 import { noun, plural } from "./words.js";
 
 const REHEARSE_MS = 250;
+
+// What was typed and not stored yet outlives a look at another page; the browser asks before it is lost for good.
+const drafts = new Map();
+addEventListener("beforeunload", event => { if (drafts.size) event.preventDefault(); });
+
+export function useDraft(key, dirty, draft) {
+	useEffect(() => {
+		if (dirty)
+			drafts.set(key, draft);
+		else
+			drafts.delete(key);
+	});
+}
+export const keptDraft = key => drafts.get(key);
 
 // What differs from the stored object, as a merge patch (RFC 7396).
 export function patchOf(kind, stored, draft) {
@@ -45,18 +59,18 @@ function namesFor(field) {
 
 // stored: the object as read (null: a new one); etag: of it; effective: of ?effective=true; start: values of a new one's form
 export function ObjectForm({ kind, stored, etag, effective, start, onSaved, children }) {
-	const base = stored || start || fresh(kind);
-	const [draft, setDraft] = useState({ ...base }), [name, setName] = useState(""), [comment, setComment] = useState("");
+	const key = stored ? `${kind.kind}/${stored.name}` : kind.kind, kept = keptDraft(key), base = kept?.base || stored || start || fresh(kind);
+	const [draft, setDraft] = useState(kept?.draft || { ...base }), [name, setName] = useState(kept?.name || ""), [comment, setComment] = useState("");
 	const [failed, setFailed] = useState(null), [busy, setBusy] = useState(false), [conflict, setConflict] = useState(null), [saved, setSaved] = useState(null);
-	const tag = useRef(etag), root = useRef(base);
+	const tag = useRef(kept?.etag || etag), root = useRef(base);
 	const mayWrite = may("operator"), isNew = !stored;
 	const patch = patchOf(kind, isNew ? fresh(kind) : root.current, draft), count = kind.fields.filter(field => valueAt(patch, field.pointer) !== undefined).length;
 	const dirty = isNew ? name !== "" || count > 0 : count > 0;
 	const send = (draftNow, query, ifMatch) => isNew
 		? call("POST", path(kind.kind), { body: { ...patchOf(kind, fresh(kind), draftNow.draft), name: draftNow.name }, query })
 		: call("PATCH", path(kind.kind, stored.name), { body: patchOf(kind, root.current, draftNow.draft), query, ifMatch, patch: true });
-	const now = { draft, name }, key = JSON.stringify(now);
-	const said = useRehearsal((text, query) => send(JSON.parse(text), query), key, dirty && mayWrite);
+	const said = useRehearsal((text, query) => send(JSON.parse(text), query), JSON.stringify({ draft, name }), dirty && mayWrite);
+	useDraft(key, dirty, { draft, name, base: root.current, etag: tag.current });
 	const error = failed || said.error;
 
 	// Somebody else's change of what is not being edited here is simply shown.
@@ -122,7 +136,8 @@ export function ObjectForm({ kind, stored, etag, effective, start, onSaved, chil
 				<input class="why" name="comment" aria-label="Why? (kept in the history)" placeholder="Why? (kept in the history)" maxlength="1024" value=${comment} onInput=${event => setComment(event.target.value)} autocomplete="off" />
 				<div class="buttons"><button type="button" class="secondary" onClick=${discard}>Discard</button><button type="submit" disabled=${busy} aria-busy=${busy}>${isNew ? "Create" : "Save"}</button></div>`}
 			${!dirty && saved && html`<${Saved} answer=${saved} />`}</div>`}
-		${conflict && html`<${Conflict} kind=${kind} base=${root.current} mine=${draft} theirs=${conflict.theirs} onClose=${() => setConflict(null)} onChoose=${merged => resolve(merged, conflict.theirs, conflict.etag)} />`}
+		${conflict && html`<${Conflict} kind=${kind} title=${`${conflict.theirs.changed_by} changed ${stored.name} meanwhile`}
+			told=${`Revision ${conflict.theirs.revision}, ${clockTime(conflict.theirs.changed_at)}.`} base=${root.current} mine=${draft} theirs=${conflict.theirs} onClose=${() => setConflict(null)} onChoose=${merged => resolve(merged, conflict.theirs, conflict.etag)} />`}
 	</form>`;
 }
 

@@ -5,6 +5,7 @@ import { Store } from "./store.js";
 const KINDS = ["registrations", "routing-gateways", "mapping-gateways"];
 const RELOAD_ABOVE = 50;	// objects of one revision; above it a whole list is asked for again
 const AGAIN_MS = 2000;
+const HIDDEN_MS = 10000;
 
 // {rows: Map(name → object with status), state: "unknown" | "loading" | "loaded", error}
 export const tables = Object.fromEntries(KINDS.map(kind => [kind, new Store({ rows: new Map(), state: "unknown", error: null })]));
@@ -117,6 +118,18 @@ function open() {
 	on("switchcore", state => { switchcore.set(state); reloadAll(); });
 	on("reset", reloadAll);
 }
+
+// A browser has six connections to one server: a page that nobody sees gives its one back.
+let hides;
+document.addEventListener("visibilitychange", () => {
+	clearTimeout(hides);
+	if (document.hidden) {
+		hides = setTimeout(() => { source?.close(); source = null; }, HIDDEN_MS);
+	} else if (!source && follows) {
+		open();
+		reloadAll();
+	}
+});
 
 let follows = null;
 session.watch(() => {

@@ -37,7 +37,7 @@ export function LogIn({ unreachable, again }) {
 	if (again)
 		return html`<${Dialog} title="Your session has ended"><p>Log in to go on where you were.</p><${Credentials} username=${again} />
 			<p><button type="button" class="plain" onClick=${logOut}>Leave instead</button></p></${Dialog}>`;
-	return html`<main class="lonely"><article><h1><img src="icon.svg" alt="" width="36" height="36" /> Tandem</h1>
+	return html`<main class="lonely"><article><h1 elementtiming="useful"><img src="icon.svg" alt="" width="36" height="36" /> Tandem</h1>
 		${unreachable ? html`<p role="alert">The server does not answer; trying again …</p>` : html`<${Credentials} />`}</article></main>`;
 }
 

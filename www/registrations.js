@@ -53,20 +53,20 @@ function text(row) {
 export function Registrations({ query }) {
 	const table = useStore(tables.registrations), now = useNow();
 	useEffect(() => need("registrations"), []);
-	const rows = [...table.rows.values()], sort = { by: query.sort || "name", down: query.down === "1" };
+	const total = table.rows.size, sort = { by: query.sort || "name", down: query.down === "1" };
 	const wanted = (query.q || "").toLowerCase(), state = query.state || "";
 	const counts = new Map();
-	for (const row of rows)
+	for (const row of table.rows.values())
 		counts.set(stateOf(row), (counts.get(stateOf(row)) || 0) + 1);
 	const cols = columns(now);
-	const shown = useSorted(rows, tables.registrations.version, cols, sort, { key: `${wanted}|${state}|${rows.length}`, test: row => (!state || stateOf(row) === state) && (!wanted || text(row).includes(wanted)) });
+	const shown = useSorted(table.rows.values(), tables.registrations.version, cols, sort, { key: `${wanted}|${state}|${total}`, test: row => (!state || stateOf(row) === state) && (!wanted || text(row).includes(wanted)) });
 	const set = more => setQuery({ ...query, ...more });
 	return html`<div class="head"><h1>Registrations</h1>${may("operator") && html`<a role="button" href="#/new/registrations">New registration</a>`}</div>
 		<${Fault} error=${table.error} />
 		<div class="filters"><input type="search" aria-label="Filter by name, note, server, user or answer" placeholder="Filter" value=${query.q || ""} onInput=${event => set({ q: event.target.value })} />
-			<div class="chips" role="toolbar" aria-label="State">${[["", rows.length], ...counts].map(([one, count]) => html`<button key=${one} type="button" class="chip" aria-pressed=${state === one} onClick=${() => set({ state: one })}>
+			<div class="chips" role="toolbar" aria-label="State">${[["", total], ...counts].map(([one, count]) => html`<button key=${one} type="button" class="chip" aria-pressed=${state === one} onClick=${() => set({ state: one })}>
 				${one ? html`<${State} name=${one} />` : "all"} <b>${count.toLocaleString()}</b></button>`)}</div></div>
-		<${Table} label="Registrations" columns=${cols} rows=${shown} sort=${sort} setSort=${next => set({ sort: next.by, down: next.down ? "1" : "" })}
-			empty=${table.state === "loaded" ? rows.length ? "None is like that." : "There is no registration yet." : "Being loaded …"} />
-		<p class="foot" role="status">${plural(shown.length, "registration")}${shown.length !== rows.length ? ` of ${rows.length.toLocaleString()}` : ""}${table.state === "loading" ? ", more are coming" : ""}</p>`;
+		<${Table} label="Registrations" columns=${cols} rows=${shown} current=${row => table.rows.get(row.name) || row} sort=${sort} setSort=${next => set({ sort: next.by, down: next.down ? "1" : "" })}
+			empty=${table.state === "loaded" ? total ? "None is like that." : "There is no registration yet." : "Being loaded …"} />
+		<p class="foot" role="status">${plural(shown.length, "registration")}${shown.length !== total ? ` of ${total.toLocaleString()}` : ""}${table.state === "loading" ? ", more are coming" : ""}</p>`;
 }

@@ -1,7 +1,9 @@
 // A table of any number of rows: only those in sight are in the document.
-import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./vendor/preact.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "./vendor/preact.js";
 
 const AROUND = 8;	// rows beyond the edges
+
+const collator = new Intl.Collator(undefined, { numeric: true });
 
 function compare(a, b) {
 	if (a === b)
@@ -10,7 +12,7 @@ function compare(a, b) {
 		return 1;	// unknown last
 	if (b === null || b === undefined || b === "")
 		return -1;
-	return typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b), undefined, { numeric: true });
+	return typeof a === "number" && typeof b === "number" ? a - b : collator.compare(a, b);
 }
 
 export function sorted(rows, columns, { by, down }) {
@@ -28,8 +30,8 @@ function Head({ columns, sort, setSort }) {
 			: html`<span class="hidden-text">${column.title}</span>`}</th>`)}</tr></thead>`;
 }
 
-// columns: [{key, title, value(row) to sort by, cell(row), class}]; rows are sorted already; rowHeight: px, all alike
-export function Table({ label, columns, rows, rowHeight = 44, sort, setSort, empty, rowKey = row => row.name }) {
+// columns: [{key, title, value(row) to sort by, cell(row), class}]; rows are sorted already, current(row) is what one is now; rowHeight: px, all alike
+export function Table({ label, columns, rows, rowHeight = 44, sort, setSort, empty, rowKey = row => row.name, current = row => row }) {
 	const box = useRef(null);
 	const [view, setView] = useState({ top: 0, height: 600 });
 	useLayoutEffect(() => {
@@ -47,7 +49,7 @@ export function Table({ label, columns, rows, rowHeight = 44, sort, setSort, emp
 			<${Head} columns=${columns} sort=${sort} setSort=${setSort} />
 			<tbody>
 				${first > 0 && html`<tr aria-hidden="true" class="gap" style=${{ height: `${first * rowHeight}px` }}></tr>`}
-				${rows.slice(first, last).map((row, i) => html`<tr key=${rowKey(row)} aria-rowindex=${first + i + 2} style=${{ height: `${rowHeight}px` }}>
+				${rows.slice(first, last).map(current).map((row, i) => html`<tr key=${rowKey(row)} aria-rowindex=${first + i + 2} style=${{ height: `${rowHeight}px` }}>
 					${columns.map(column => html`<td key=${column.key} class=${column.class}>${column.cell(row)}</td>`)}</tr>`)}
 				${last < rows.length && html`<tr aria-hidden="true" class="gap" style=${{ height: `${(rows.length - last) * rowHeight}px` }}></tr>`}
 			</tbody>
@@ -56,25 +58,18 @@ export function Table({ label, columns, rows, rowHeight = 44, sort, setSort, emp
 	</div>`;
 }
 
-// Rows in order; while they only move within themselves, at most anew every `pause` ms, so that ten thousand may change at once.
-export function useSorted(rows, version, columns, sort, keep, pause = 500) {
-	const last = useRef({ at: 0 });
-	const [, again] = useState(0);
-	const key = JSON.stringify([sort, keep.key]);
-	const late = last.current.version !== version && last.current.key === key && Date.now() - last.current.at < pause;
+// The rows that pass, in order.  While they only change within themselves the order is made anew at most every `pause` ms, so that ten
+// thousand may change at once; Table asks `current` what a row is now.
+export function useSorted(rows, version, columns, sort, { key, test }, pause = 500) {
+	const last = useRef({ at: 0 }), [, again] = useState(0), { current: made } = last;
+	const asked = JSON.stringify([sort, key]), late = made.asked === asked && made.version !== version && Date.now() - made.at < pause;
 	useEffect(() => {
 		if (!late)
 			return undefined;
 		const timer = setTimeout(() => again(n => n + 1), pause);
 		return () => clearTimeout(timer);
 	}, [late]);
-	return useMemo(() => {
-		if (late) {
-			const now = new Map(rows.map(row => [row.name, row]));
-			return last.current.rows.filter(row => now.has(row.name)).map(row => now.get(row.name));
-		}
-		const result = sorted(rows.filter(keep.test), columns, sort);
-		last.current = { at: Date.now(), version, key, rows: result };
-		return result;
-	}, [version, key, late]);
+	if (made.asked !== asked || (made.version !== version && !late))
+		last.current = { at: Date.now(), version, asked, rows: sorted([...rows].filter(test), columns, sort) };
+	return last.current.rows;
 }
