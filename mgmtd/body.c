@@ -2,6 +2,7 @@
 
 #include "mgmtd/answer.h"
 #include "mgmtd/problem.h"
+#include "mgmtd/value.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -43,6 +44,13 @@ static void take_flag(const struct body_field *field, const json_t *value, json_
 		problem_violation(errors, "", field->name, "wrong_type", "must be true or false");
 }
 
+static void take_option(const struct body_field *field, const json_t *value, json_t *errors)
+{
+	json_t *canonical = NULL;
+	if (value_check(field->field, value, "", field->name, errors, field->option, &canonical) == 0)
+		json_decref(canonical);
+}
+
 static void take_member(const struct body_field *fields, size_t count, const char *name, const json_t *value, json_t *errors)
 {
 	for (size_t i = 0; i < count; i++) {
@@ -52,6 +60,8 @@ static void take_member(const struct body_field *fields, size_t count, const cha
 			take_text(&fields[i], value, errors);
 		else if (fields[i].flag)
 			take_flag(&fields[i], value, errors);
+		else if (fields[i].option)
+			take_option(&fields[i], value, errors);
 		else
 			take_number(&fields[i], value, errors);
 		return;

@@ -9,6 +9,8 @@ struct body_field {
 	char *text;			/* of a text: room for max bytes and NUL; of a number NULL */
 	bool *flag;			/* of a flag; likewise */
 	int64_t *number;		/* of a number; keeps its value when the field is left out */
+	const struct field *field;	/* of a word: one of that field's options … */
+	int32_t *option;		/* … as its index; keeps its value likewise */
 	int32_t min, max;		/* of the text in bytes, or of the number */
 	bool optional;
 };

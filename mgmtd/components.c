@@ -144,7 +144,9 @@ static const struct component components[] = {
 	{ "RegisterPreviewRequest", "{'type':'object','required':['registration'],'additionalProperties':false,'properties':{'registration':"
 	  REF("Name") "}}" },
 	{ "InvitePreviewRequest", "{'type':'object','required':['mapping_gateway','callee','caller'],'additionalProperties':false,'properties':{"
-	  "'mapping_gateway':" REF("Name") ",'callee':{'type':'string','minLength':1,'maxLength':128},'caller':{'type':'string','maxLength':128}}}" },
+	  "'mapping_gateway':" REF("Name") ",'callee':{'type':'string','minLength':1,'maxLength':128},'caller':{'type':'string','maxLength':128},"
+	  "'invite_use_contact':{'type':'string','enum':['inherit','on','off'],'default':'inherit','description':'As if the routing gateway that is "
+	  "chosen had this setting; inherit: as it is configured.'}}}" },
 	{ "VerifyRequest", "{'type':'object','required':['mapping_gateway','callee','caller'],'additionalProperties':false,'properties':{"
 	  "'mapping_gateway':" REF("Name") ",'callee':{'type':'string','minLength':1,'maxLength':128},'caller':{'type':'string','maxLength':128},"
 	  "'watch_s':{'type':'integer','minimum':1,'maximum':60,'default':30}}}" },
@@ -152,9 +154,11 @@ static const struct component components[] = {
 	  "['string','null'],'description':'Transport and address, as udp:192.0.2.1:5060.'},'routing_gateway':" TEXT_OR_NULL ",'message':{'type':"
 	  "['string','null'],'description':'As it would go out; branch, CSeq and Call-ID of a real call are its own.'},'headers':{'type':"
 	  "['object','null'],'additionalProperties':" TEXT_OR_NULL "},'refused':{'type':['object','null'],'description':'Instead of all the "
-	  "rest: the switch would send nothing.','properties':{'code':{'type':['integer','null'],'description':'What a caller would get.'},"
+	  "rest, but for what is known of the call: the switch would send nothing.','properties':{'code':{'type':['integer','null'],'description':'What a caller would get.'},"
 	  "'reason':" TEXT_OR_NULL "}}}}" },
-	{ "Verification", "{'allOf':[" REF("Preview") ",{'type':'object','required':['seen','fields'],'properties':{'seen':{'type':['object',"
+	{ "InvitePreview", "{'allOf':[" REF("Preview") ",{'type':'object','required':['invite_use_contact'],'properties':{'invite_use_contact':"
+	  "{'type':['string','null'],'enum':['on','off',null],'description':'The mode in force.'}}}]}" },
+	{ "Verification", "{'allOf':[" REF("InvitePreview") ",{'type':'object','required':['seen','fields'],'properties':{'seen':{'type':['object',"
 	  "'null'],'description':'null: none came in that time.','properties':{'seq':" WHOLE ",'at':" TIME ",'call_id':" TEXT_OR_NULL
 	  ",'target':" TEXT_OR_NULL ",'message':" TEXT "}},'fields':" LIST_OF("{'type':'object','required':['field','expected','seen','match'],"
 	  "'properties':{'field':" TEXT ",'expected':" TEXT_OR_NULL ",'seen':" TEXT_OR_NULL ",'match':" FLAG "}}") "}}]}" },

@@ -22,12 +22,18 @@
 #define WATCH_MOST_S 60
 #define WATCHERS 16u	/* each reads every traced message while it waits */
 
+/* What the head of the switch's answer may tell, one line each. */
+enum told { TARGET, GATEWAY, USE_CONTACT, TOLD_COUNT };
+static const char *const told_names[TOLD_COUNT] = { [TARGET] = "target", [GATEWAY] = "gateway", [USE_CONTACT] = "invite_use_contact" };
+
 struct preview {
 	struct request *request;
 	struct waiter waiter;
-	char arguments[2 * (NUMBER_MAX + 1)];	/* callee and caller, each with its NUL */
-	/* as the switch answered; they point into waiter.text */
-	const char *gateway, *target, *message;
+	char arguments[CONTROL_ARGUMENTS_MAX];	/* callee, caller and mode, each with its NUL */
+	bool invite;
+	/* as the switch answered; they point into waiter.text.  NULL = not told */
+	const char *told[TOLD_COUNT];
+	const char *message;			/* or why there is none */
 	size_t len;
 	/* watching */
 	bool verify, counted;
@@ -64,20 +70,34 @@ static struct preview *preview_new(struct request *r)
 
 /* ------------------------------------------------------------------ asking the switch */
 
-/* "gateway\ntarget\nmessage".  EBADMSG: it is not. */
+/* A line of the head, "name value", ended by NUL. */
+static void take_line(struct preview *p, char *line)
+{
+	char *value = strchr(line, ' ');
+	if (!value)
+		return;
+	*value++ = '\0';
+	for (size_t i = 0; i < TOLD_COUNT; i++)
+		if (strcmp(told_names[i], line) == 0)
+			p->told[i] = value;
+}
+
+/* The head, an empty line, and the rest.  EBADMSG: it is not. */
 static int split(struct preview *p)
 {
 	struct buffer *text = &p->waiter.text;
-	char *target = text->text ? memchr(text->text, '\n', text->len) : NULL;
-	char *message = target ? memchr(target + 1, '\n', text->len - (size_t)(target + 1 - text->text)) : NULL;
-	if (!message)
-		return EBADMSG;
-	*target = *message = '\0';
-	p->gateway = text->text;
-	p->target = target + 1;
-	p->message = message + 1;
-	p->len = text->len - (size_t)(p->message - text->text);
-	return 0;
+	char *line = text->text, *end;
+	while (line && (end = memchr(line, '\n', text->len - (size_t)(line - text->text)))) {
+		*end = '\0';
+		if (end == line) {
+			p->message = end + 1;
+			p->len = text->len - (size_t)(p->message - text->text);
+			return 0;
+		}
+		take_line(p, line);
+		line = end + 1;
+	}
+	return EBADMSG;
 }
 
 static void ask(struct request *r, struct preview *p, enum control_command command, const struct subject *subject,
@@ -135,11 +155,22 @@ static void render_headers(struct buffer *b, const struct preview *p)
 	buffer_text(b, "}");
 }
 
+static void render_told(struct buffer *b, const struct preview *p, const char *member, enum told which)
+{
+	render_text(b, member, p->told[which] ? p->told[which] : "");
+}
+
+/* Of an INVITE, sent or refused. */
+static void render_call(struct buffer *b, const struct preview *p)
+{
+	render_told(b, p, "invite_use_contact", USE_CONTACT);
+}
+
 static void render_preview(struct buffer *b, const struct preview *p)
 {
 	buffer_text(b, "{\"target\":");
-	buffer_json_or_null(b, p->target);
-	render_text(b, "routing_gateway", p->gateway);
+	buffer_json_or_null(b, p->told[TARGET] ? p->told[TARGET] : "");
+	render_told(b, p, "routing_gateway", GATEWAY);
 	render_masked(b, "message", p->message, p->len);
 	render_headers(b, p);
 	render_null(b, "refused");
@@ -148,13 +179,14 @@ static void render_preview(struct buffer *b, const struct preview *p)
 /* The switch would not send it: what a caller would get, and why. */
 static void render_refusal(struct buffer *b, const struct preview *p, int error)
 {
-	const char *reason = p->waiter.text.len ? p->waiter.text.text : strerror(error);
-	buffer_text(b, "{\"target\":null,\"routing_gateway\":null,\"message\":null,\"headers\":null,\"refused\":{\"code\":");
+	buffer_text(b, "{\"target\":null");
+	render_told(b, p, "routing_gateway", GATEWAY);
+	buffer_text(b, ",\"message\":null,\"headers\":null,\"refused\":{\"code\":");
 	if (p->waiter.code)
 		buffer_format(b, "%" PRIu32, p->waiter.code);
 	else
 		buffer_text(b, "null");
-	render_text(b, "reason", reason);
+	render_text(b, "reason", p->len ? p->message : strerror(error));
 	buffer_text(b, "}");
 }
 
@@ -167,7 +199,7 @@ static void end_verification(struct buffer *b, const struct preview *p)
 	}
 	trace_address_text(remote, &p->header.remote);
 	snprintf(target, sizeof target, "%s:%s", trace_transport_word(&p->header), remote);
-	const struct compare_side expected = { p->message, p->len, p->target }, seen = { p->seen, p->seen_len, target };
+	const struct compare_side expected = { p->message, p->len, p->told[TARGET] }, seen = { p->seen, p->seen_len, target };
 	char call_id[TRACE_CALL_ID_MAX + 1];
 	trace_call_id(call_id, p->seen, p->seen_len);
 	buffer_format(b, ",\"seen\":{\"seq\":%" PRIu64, p->header.sequence);
@@ -187,6 +219,8 @@ static void answer(struct request *r, int refused)
 		render_refusal(&b, p, refused);
 	else
 		render_preview(&b, p);
+	if (p->invite)
+		render_call(&b, p);
 	if (p->verify)
 		end_verification(&b, p);
 	buffer_text(&b, "}");
@@ -203,10 +237,11 @@ static bool take_reply(struct request *r)
 		answer_no_memory(r);
 		return false;
 	}
-	if (r->error == 0 && split(p) == 0)
+	bool readable = split(p) == 0;
+	if (r->error == 0 && readable && p->told[TARGET])
 		return true;
 	if (r->error == EAGAIN)
-		answer_problem(r, 504, "switchcore_timeout", NULL, "not yet: %s", p->waiter.text.len ? p->waiter.text.text : "ask again");
+		answer_problem(r, 504, "switchcore_timeout", NULL, "not yet: %s", p->len ? p->message : "ask again");
 	else if (r->error == 0)
 		answer_problem(r, 503, NULL, NULL, "the switch answered in a form that is not known");
 	else if ((r->error == ENOENT || r->error == ESTALE) && !p->waiter.code)
@@ -238,19 +273,22 @@ void preview_register(struct request *r)
 static bool take_call(struct request *r, struct preview *p, struct subject *subject)
 {
 	char name[SCHEMA_NAME_MAX + 1] = "", callee[NUMBER_MAX + 1] = "", caller[NUMBER_MAX + 1] = "";
+	const struct field *mode = schema_field(&schema_kinds[KIND_ROUTING_GATEWAY], "invite_use_contact");
+	int32_t use_contact = INVITE_MODE_INHERIT;
 	const struct body_field fields[] = {
 		{ .name = "mapping_gateway", .text = name, .min = 1, .max = SCHEMA_NAME_MAX },
 		{ .name = "callee", .text = callee, .min = 1, .max = NUMBER_MAX },
 		{ .name = "caller", .text = caller, .max = NUMBER_MAX },
-		{ .name = "watch_s", .number = &p->watch_s, .min = 1, .max = WATCH_MOST_S, .optional = true },
+		/* The real call that is watched for goes as it is configured. */
+		p->verify ? (struct body_field){ .name = "watch_s", .number = &p->watch_s, .min = 1, .max = WATCH_MOST_S, .optional = true }
+		          : (struct body_field){ .name = "invite_use_contact", .field = mode, .option = &use_contact, .optional = true },
 	};
-	if (!body_take(r, fields, p->verify ? 4 : 3) || !find(r, subject, KIND_MAPPING_GATEWAY, "mapping_gateway", name))
+	p->invite = true;
+	if (!body_take(r, fields, sizeof fields / sizeof fields[0]) || !find(r, subject, KIND_MAPPING_GATEWAY, "mapping_gateway", name))
 		return false;
-	size_t len = strlen(callee) + 1;
-	memcpy(p->arguments, callee, len);
-	memcpy(p->arguments + len, caller, strlen(caller) + 1);
+	int len = snprintf(p->arguments, sizeof p->arguments, "%s%c%s%c%s%c", callee, '\0', caller, '\0', mode->options[use_contact].word, '\0');
 	p->waiter.arguments = p->arguments;
-	p->waiter.arguments_len = len + strlen(caller) + 1;
+	p->waiter.arguments_len = (size_t)len;
 	return true;
 }
 

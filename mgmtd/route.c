@@ -152,7 +152,7 @@ const struct route routes[] = {
 	  "previewRegister", "The REGISTER that the switch would send now for a registration, disabled or not, and to where; nothing is sent.",
 	  "RegisterPreviewRequest", "Preview", 200 },
 	{ "POST",   API "/preview/invite",                  ROLE_VIEWER,   NULL,         BODY_JSON,  ROUTE_COMMANDS,    0,         preview_invite,
-	  "previewInvite", "The INVITE that the switch would send now for a call, and to where; nothing is sent.", "InvitePreviewRequest", "Preview", 200 },
+	  "previewInvite", "The INVITE that the switch would send now for a call, and to where; nothing is sent.", "InvitePreviewRequest", "InvitePreview", 200 },
 	{ "POST",   API "/verify/call",                     ROLE_VIEWER,   NULL,         BODY_JSON,  ROUTE_COMMANDS,    0,         preview_verify,
 	  "verifyCall", "The preview of an INVITE, and beside it the next real one to the same number through the same gateway.",
 	  "VerifyRequest", "Verification", 200 },

@@ -19,10 +19,16 @@
  *   REFRESH           kind, object, incarnation: of a registration
  *   HANG_UP           kind: STATUS_CALL, object: slot, incarnation: id of the call
  *   PREVIEW_REGISTER  kind, object, incarnation: of a registration
- *   PREVIEW_INVITE    kind, object, incarnation: of a mapping gateway; arguments: callee and caller, each ended by NUL
+ *   PREVIEW_INVITE    kind, object, incarnation: of a mapping gateway; arguments: callee, caller, and the invite_use_contact
+ *                     that is tried ("inherit": the routing gateway's own), each ended by NUL
  *
- * A preview's reply carries text: "gateway\ntarget\n" (target as in "udp:192.0.2.1:5060"; gateway "" for a REGISTER) and the
- * message, byte for byte; when error is set, the reason in words, and in `code` what a caller would get.
+ * A preview's reply carries text: a head, an empty line, and the message byte for byte; when error is set, instead of that
+ * the reason in words, and in `code` what a caller would get.  The head is lines "name value", of what is known, no matter
+ * in which order; who reads it passes over names that are new:
+ *
+ *     target udp:192.0.2.1:5060                  where it goes
+ *     gateway carrier                            of an INVITE, as what follows: the routing gateway
+ *     invite_use_contact on                      the mode in force: "on" or "off"
  */
 enum control_command { CONTROL_REFRESH = 1, CONTROL_HANG_UP, CONTROL_PREVIEW_REGISTER, CONTROL_PREVIEW_INVITE };
 

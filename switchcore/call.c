@@ -216,28 +216,30 @@ static int make_caller_leg(struct call *call, const struct origin *origin)
 	return 0;
 }
 
-/* What is read from the INVITE, by the mapping gateway's settings, and its rewriting.  EMSGSIZE, EINVAL. */
-static int read_numbers(struct call *call, const struct origin *origin)
+int call_numbers(struct call_facts *f, const struct mapping_gateway_record *record, int32_t caller_source, const struct numbers_in *in)
 {
-	const struct mapping_gateway_record *record = call->mapping_settings->mapping;
-	struct call_facts *f = &call->facts;
-	struct numbers_store store;
-	struct numbers_in in;
-	int error;
+	int error = in->unreadable;
 
-	sip_message_numbers(sip_server_request(call->invite), &in, &store);
-	copy(f->request_uri_in, sizeof f->request_uri_in, in.request_user);
-	copy(f->to_in, sizeof f->to_in, in.to_user);
-	copy(f->callee_in, sizeof f->callee_in, numbers_callee(record->callee, &in));
-	copy(f->original, sizeof f->original, numbers_original(&in, f->callee_in));
-	error = in.unreadable;
+	copy(f->request_uri_in, sizeof f->request_uri_in, in->request_user);
+	copy(f->to_in, sizeof f->to_in, in->to_user);
+	copy(f->callee_in, sizeof f->callee_in, numbers_callee(record->callee, in));
+	copy(f->original, sizeof f->original, numbers_original(in, f->callee_in));
 	if (!error)
-		error = numbers_caller(f->caller_in, sizeof f->caller_in, origin->caller_source, &in);
+		error = numbers_caller(f->caller_in, sizeof f->caller_in, caller_source, in);
 	if (!error)
 		error = numbers_rewrite(f->callee, sizeof f->callee, &record->callee_rewrite, f->callee_in);
 	if (!error)
 		error = numbers_rewrite(f->caller, sizeof f->caller, &record->caller_rewrite, f->caller_in);
 	return error;
+}
+
+static int read_numbers(struct call *call, const struct origin *origin)
+{
+	struct numbers_store store;
+	struct numbers_in in;
+
+	sip_message_numbers(sip_server_request(call->invite), &in, &store);
+	return call_numbers(&call->facts, call->mapping_settings->mapping, origin->caller_source, &in);
 }
 
 /* Whether the call may begin: 0, or the code that it gets. */

@@ -196,6 +196,9 @@ bool origin_known(struct calls *calls, const struct sip_packet *packet, union ad
 /* ------------------------------------------------------------------ call.c */
 
 void call_begin(struct calls *calls, struct sip_packet *packet, const struct origin *origin);
+/* What is read from the INVITE, by the mapping gateway's settings, and its rewriting; also for the preview.  EMSGSIZE, EINVAL. */
+int call_numbers(struct call_facts *facts, const struct mapping_gateway_record *record, int32_t caller_source,
+                 const struct numbers_in *in);
 /* What any server asks of a request before it looks who is called (RFC 3261 8.2.2): 0, or the code that it gets, with headers. */
 uint16_t call_check(const struct sip_message *m, bool session_timer, char *headers, size_t size);
 /* Ends it: what is open is closed, both sides told as far as they need it, the record written, the memory freed. */

@@ -2,38 +2,95 @@
 #include "call.h"
 
 #include "chance.h"
+#include "control.h"
 
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#define SKIPPED_TEXT_MAX 400
+/* What the call would be so far, and the text that tells it: shm/control.h. */
+struct preview {
+	struct calls *calls;
+	struct call_facts facts;
+	struct routing_gateway *gateway;	/* once one is chosen */
+	struct routing_gateway_record record;	/* its settings, with the mode that is tried */
+	char *text;
+	size_t size, len;
+	uint32_t code;
+};
 
-__attribute__((format(printf, 6, 7)))
-static int refuse(char *text, size_t size, size_t *len, uint32_t *code, uint32_t what, const char *format, ...)
+__attribute__((format(printf, 2, 0)))
+static void append(struct preview *p, const char *format, va_list arguments)
+{
+	int n = vsnprintf(p->text + p->len, p->size - p->len, format, arguments);
+
+	if (n > 0)
+		p->len += (size_t)n < p->size - p->len ? (size_t)n : p->size - p->len - 1;
+}
+
+/* A line of the head.  Nothing that is told holds a line feed: names, and numbers, which are checked where they come in. */
+__attribute__((format(printf, 2, 3)))
+static void tell(struct preview *p, const char *format, ...)
 {
 	va_list arguments;
-	int n;
 
 	va_start(arguments, format);
-	n = vsnprintf(text, size, format, arguments);
+	append(p, format, arguments);
 	va_end(arguments);
-	*len = n < 0 ? 0 : (size_t)n < size ? (size_t)n : size - 1;
-	*code = what;
+}
+
+__attribute__((format(printf, 3, 4)))
+static int refuse(struct preview *p, uint32_t code, const char *format, ...)
+{
+	va_list arguments;
+
+	p->code = code;
+	tell(p, "\n");
+	va_start(arguments, format);
+	append(p, format, arguments);
+	va_end(arguments);
 	return EACCES;
 }
 
-struct skips { char text[SKIPPED_TEXT_MAX]; size_t used; };
+/* ------------------------------------------------------------------ the routing gateway */
 
 static void skipped(void *arg, const struct routing_gateway *gateway, const char *why)
 {
-	struct skips *skips = arg;
-	const char *name = gateway_name((const struct gateway *)(const void *)gateway);
-	int n = snprintf(skips->text + skips->used, sizeof skips->text - skips->used, "; %s: %s", name, why);
+	struct preview *p = arg;
 
-	if (n > 0 && (size_t)n < sizeof skips->text - skips->used)
-		skips->used += (size_t)n;
+	call_note(&p->facts.skipped, gateway_name((const struct gateway *)(const void *)gateway), why);
+}
+
+/* "; name: why" of each line of facts.skipped. */
+static int refuse_skipped(struct preview *p)
+{
+	int error = refuse(p, 503, "no gateway takes the call now");
+
+	for (const char *line = p->facts.skipped; line && *line;) {
+		int len = (int)strcspn(line, "\n"), name = (int)strcspn(line, " ");
+		tell(p, "; %.*s: %.*s", name, line, len - name - 1, line + name + 1);
+		line += len + 1;
+	}
+	return error;
+}
+
+static int choose(struct preview *p, int32_t use_contact)
+{
+	struct route route;
+
+	route_begin(&route, p->calls->parts.gateways, p->facts.callee);
+	p->gateway = route_next(&route, skipped, p);
+	if (!p->gateway && route_any(&route))
+		return refuse_skipped(p);
+	if (!p->gateway)
+		return refuse(p, 404, "no routing gateway has a prefix of %s", p->facts.callee);
+	p->record = *gateway_of_routing(p->gateway)->settings->routing;
+	if (use_contact != INVITE_MODE_INHERIT)
+		p->record.invite_use_contact = use_contact;
+	tell(p, "gateway %s\n", gateway_name(gateway_of_routing(p->gateway)));
+	return 0;
 }
 
 static void nothing(struct resolver_wait *wait, const struct resolver_result *result)
@@ -62,45 +119,79 @@ static const struct listener *find_way(struct calls *calls, const struct routing
 	return NULL;
 }
 
-static int write_preview(struct calls *calls, struct routing_gateway *gateway, struct plan_source *source, const struct listener *listener,
-                         const struct target *target, char *text, size_t size, size_t *len)
-{
-	struct invite_plan plan;
-	char address[TARGET_TEXT_MAX], random[17];
-	size_t at;
-	int error = invite_plan_numbers(&plan, source);
+/* ------------------------------------------------------------------ the message */
 
-	if (!error)
-		error = invite_plan_address(&plan, source, listener, target);
-	if (error)
-		return error;
+static int write_message(struct preview *p, struct invite_plan *plan, const struct target *target)
+{
+	char address[TARGET_TEXT_MAX], random[17];
+	size_t len = 0;
+	int error;
+
 	chance_hex(random, 16);
-	snprintf(plan.call_id, sizeof plan.call_id, "g%08x-%s", gateway_of_routing(gateway)->id, random);
-	calls_tag_for(calls, plan.tag, plan.call_id);
-	plan.invite.call_id = plan.call_id;
-	plan.invite.from_tag = plan.tag;
-	plan.invite.cseq = 1;
+	snprintf(plan->call_id, sizeof plan->call_id, "g%08x-%s", gateway_of_routing(p->gateway)->id, random);
+	calls_tag_for(p->calls, plan->tag, plan->call_id);
+	plan->invite.call_id = plan->call_id;
+	plan->invite.from_tag = plan->tag;
+	plan->invite.cseq = 1;
 	target_text(target, address, sizeof address);
-	at = (size_t)snprintf(text, size, "%s\n%s\n", gateway_name(gateway_of_routing(gateway)), address);
-	error = sip_invite_text(calls->parts.sip, text + at, size - at, len, &plan.invite);
-	*len += at;
+	tell(p, "target %s\n", address);
+	tell(p, "\n");
+	error = sip_invite_text(p->calls->parts.sip, p->text + p->len, p->size - p->len, &len, &plan->invite);
+	p->len += len;
 	return error;
 }
 
-int calls_preview(struct calls *calls, uint32_t mapping, uint64_t incarnation, const char *callee, const char *caller, char *text,
-                  size_t size, size_t *len, uint32_t *code)
+static int plan_invite(struct preview *p, const struct mapping_gateway_record *mapping, const struct numbers_in *in)
 {
-	struct gateway *m = gateways_at(calls->parts.gateways, KIND_MAPPING_GATEWAY, mapping);
-	const struct mapping_gateway_record *record;
-	struct numbers_in in = { .request_user = callee, .to_user = callee, .from_user = caller, .diversion_user = callee };
-	char callee_mapped[NUMBER_MAX + 1], caller_in[NUMBER_MAX + 1], caller_mapped[NUMBER_MAX + 1];
-	struct plan_source source;
-	struct routing_gateway *gateway;
-	const struct listener *listener;
-	struct target target;
-	struct skips skips = { "", 0 };
-	struct route route;
 	bool named;
+	const struct plan_source source = {
+		.gateway = &p->record, .parameters = &p->calls->parameters, .registration = routing_registration(p->gateway, &named),
+		.trusted = mapping->trusted != 0, .in = in, .original = p->facts.original, .callee = p->facts.callee,
+		.caller = p->facts.caller,
+	};
+	const char *name = gateway_name(gateway_of_routing(p->gateway));
+	const struct listener *listener;
+	struct invite_plan plan;
+	struct target target;
+	int error = invite_plan_numbers(&plan, &source);
+
+	if (error)
+		return refuse(p, 414, "routing gateway %s: a number is longer than %d bytes", name, NUMBER_MAX);
+	listener = find_way(p->calls, source.gateway, &target);
+	if (!listener)
+		return refuse(p, 503, "routing gateway %s: %s has no address that a listener reaches, or none yet", name, source.gateway->host);
+	error = invite_plan_address(&plan, &source, listener, &target);
+	if (error)
+		return refuse(p, error == EMSGSIZE ? 414 : 503, "routing gateway %s: %s", name, strerror(error));
+	tell(p, "invite_use_contact %s\n", plan.identity.use_contact ? "on" : "off");
+	return write_message(p, &plan, &target);
+}
+
+/* ------------------------------------------------------------------ the call */
+
+static int preview(struct preview *p, const struct gateway *m, const struct control_call *call)
+{
+	const struct mapping_gateway_record *record = m->settings->mapping;
+	const struct numbers_in in = { .request_user = call->callee, .to_user = call->callee, .from_user = call->caller,
+	                               .diversion_user = call->callee };
+	int error;
+
+	if (!record->enabled || record->locked)
+		return refuse(p, 403, "mapping gateway %s is %s", gateway_name(m), record->enabled ? "locked" : "disabled");
+	if (call_numbers(&p->facts, record, record->caller, &in) != 0)
+		return refuse(p, 414, "a number is longer than %d bytes", NUMBER_MAX);
+	if (!mapping_allows(m->settings, p->facts.callee_in))
+		return refuse(p, 403, "mapping gateway %s may not call %s", gateway_name(m), p->facts.callee_in);
+	error = choose(p, call->use_contact);
+	return error ? error : plan_invite(p, record, &in);
+}
+
+int calls_preview(struct calls *calls, uint32_t mapping, uint64_t incarnation, const struct control_call *call, char *text, size_t size,
+                  size_t *len, uint32_t *code)
+{
+	const struct gateway *m = gateways_at(calls->parts.gateways, KIND_MAPPING_GATEWAY, mapping);
+	struct preview p = { .calls = calls, .text = text, .size = size };
+	int error;
 
 	*len = 0;
 	*code = 0;
@@ -108,29 +199,10 @@ int calls_preview(struct calls *calls, uint32_t mapping, uint64_t incarnation, c
 		return ENOENT;
 	if (m->incarnation != incarnation)
 		return ESTALE;
-	record = m->settings->mapping;
-	if (!record->enabled || record->locked)
-		return refuse(text, size, len, code, 403, "mapping gateway %s is %s", gateway_name(m), record->enabled ? "locked" : "disabled");
-	if (numbers_caller(caller_in, sizeof caller_in, record->caller, &in) != 0 ||
-	    numbers_rewrite(callee_mapped, sizeof callee_mapped, &record->callee_rewrite, callee) != 0 ||
-	    numbers_rewrite(caller_mapped, sizeof caller_mapped, &record->caller_rewrite, caller_in) != 0)
-		return refuse(text, size, len, code, 414, "a number is longer than %d bytes", NUMBER_MAX);
-	if (!mapping_allows(m->settings, callee))
-		return refuse(text, size, len, code, 403, "mapping gateway %s may not call %s", gateway_name(m), callee);
-	route_begin(&route, calls->parts.gateways, callee_mapped);
-	gateway = route_next(&route, skipped, &skips);
-	if (!gateway && route_any(&route))
-		return refuse(text, size, len, code, 503, "no gateway takes the call now%s", skips.text);
-	if (!gateway)
-		return refuse(text, size, len, code, 404, "no routing gateway has a prefix of %s", callee_mapped);
-	source = (struct plan_source){
-		.gateway = gateway_of_routing(gateway)->settings->routing, .parameters = &calls->parameters,
-		.registration = routing_registration(gateway, &named), .trusted = record->trusted != 0, .in = &in, .original = callee,
-		.callee = callee_mapped, .caller = caller_mapped,
-	};
-	listener = find_way(calls, source.gateway, &target);
-	if (!listener)
-		return refuse(text, size, len, code, 503, "routing gateway %s: %s has no address that a listener reaches, or none yet",
-		              gateway_name(gateway_of_routing(gateway)), source.gateway->host);
-	return write_preview(calls, gateway, &source, listener, &target, text, size, len);
+	error = preview(&p, m, call);
+	explicit_bzero(&p.record, sizeof p.record);	/* it has a password */
+	free(p.facts.skipped);
+	*len = p.len;
+	*code = p.code;
+	return error;
 }

@@ -17,6 +17,7 @@
 #include "shm/status.h"
 
 struct calls;
+struct control_call;
 
 struct calls_parts {			/* lent, longer-lived than the calls */
 	struct sip *sip;
@@ -51,7 +52,7 @@ bool calls_stopped(const struct calls *calls);
 
 /* Commands: hang up both legs (ENOENT: it is over).  preview: see struct control_obeyer. */
 int calls_hang_up(struct calls *calls, uint32_t slot, uint64_t id);
-int calls_preview(struct calls *calls, uint32_t mapping, uint64_t incarnation, const char *callee, const char *caller, char *text,
-                  size_t size, size_t *len, uint32_t *code);
+int calls_preview(struct calls *calls, uint32_t mapping, uint64_t incarnation, const struct control_call *call, char *text, size_t size,
+                  size_t *len, uint32_t *code);
 
 #endif

@@ -41,16 +41,18 @@ static void drop(struct peer *peer)
 	peer->fd = -1;
 }
 
-/* Two texts, each ended by NUL, and nothing else. */
-static bool split(const struct control_packet *packet, const char **first, const char **second)
+/* So many texts, each ended by NUL, and nothing else. */
+static bool split(const struct control_packet *packet, const char **texts, size_t count)
 {
-	size_t len = strlen(packet->bytes);
+	size_t at = 0;
 
-	if (len + 1 >= packet->length || len + 1 + strlen(packet->bytes + len + 1) + 1 != packet->length)
-		return false;
-	*first = packet->bytes;
-	*second = packet->bytes + len + 1;
-	return true;
+	for (size_t i = 0; i < count; i++) {
+		if (at >= packet->length)
+			return false;
+		texts[i] = packet->bytes + at;
+		at += strlen(texts[i]) + 1;
+	}
+	return at == packet->length;
 }
 
 static int refresh(struct control *control, const struct control_packet *packet, struct control_reply *reply)
@@ -92,13 +94,20 @@ static int preview_invite(struct control *control, const struct control_packet *
 {
 	const struct control_obeyer *obeyer = &control->obeyer;
 	const struct control_request *request = &packet->request;
-	const char *callee, *caller;
+	const char *texts[3];
+	struct control_call call;
 
-	if (request->kind != KIND_MAPPING_GATEWAY || !split(packet, &callee, &caller))
+	if (request->kind != KIND_MAPPING_GATEWAY || !split(packet, texts, 3))
+		return EINVAL;
+	call = (struct control_call){
+		.callee = texts[0], .caller = texts[1],
+		.use_contact = schema_option(schema_field(&schema_kinds[KIND_ROUTING_GATEWAY], "invite_use_contact"), texts[2]),
+	};
+	if (call.use_contact < 0)
 		return EINVAL;
 	if (!obeyer->preview_invite)
 		return ENOTSUP;
-	return obeyer->preview_invite(obeyer->arg, request->object, request->incarnation, callee, caller, control->text,
+	return obeyer->preview_invite(obeyer->arg, request->object, request->incarnation, &call, control->text,
 	                              sizeof control->text, len, &reply->code);
 }
 

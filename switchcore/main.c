@@ -217,10 +217,10 @@ static int obey_hang_up(void *arg, uint32_t slot, uint64_t call)
 	return calls_hang_up(((struct core *)arg)->calls, slot, call);
 }
 
-static int obey_preview_invite(void *arg, uint32_t id, uint64_t incarnation, const char *callee, const char *caller, char *text,
-                               size_t size, size_t *len, uint32_t *code)
+static int obey_preview_invite(void *arg, uint32_t id, uint64_t incarnation, const struct control_call *call, char *text, size_t size,
+                               size_t *len, uint32_t *code)
 {
-	return calls_preview(((struct core *)arg)->calls, id, incarnation, callee, caller, text, size, len, code);
+	return calls_preview(((struct core *)arg)->calls, id, incarnation, call, text, size, len, code);
 }
 
 static struct control_obeyer obeyer_of(struct core *core)

@@ -39,7 +39,7 @@ static int find_targets(struct resolver_result *where, const struct registration
 
 static int say(char *text, size_t size, size_t *len, int error, const char *words)
 {
-	int n = snprintf(text, size, "%s", words);
+	int n = snprintf(text, size, "\n%s", words);
 
 	*len = n < 0 ? 0 : (size_t)n < size ? (size_t)n : size - 1;
 	return error;
@@ -55,7 +55,7 @@ static int write_preview(const struct registration *r, const struct listener *li
 
 	attempt_request(&request, r, r->account, listener, target, registration_asks(r));
 	target_text(target, where, sizeof where);
-	head = snprintf(text, size, "\n%s\n", where);
+	head = snprintf(text, size, "target %s\n\n", where);
 	if (head < 0 || (size_t)head >= size)
 		return ENOSPC;
 	error = world->preview(world->arg, &request.sip, text + head, size - (size_t)head, len);

@@ -133,6 +133,23 @@ def test_a_preview_is_the_invite_that_goes_out(exchange):
     call.refused(486)
 
 
+@pytest.mark.parametrize("configured", ["inherit", "on", "off"])
+def test_a_preview_tries_a_mode_that_is_not_configured(exchange, configured):
+    """Both modes of signalling.md 4; what is left out, or `inherit`, is what a real call would have."""
+    exchange.caller(callee_rewrite=[{"match": "880", "replace": "99880"}])
+    exchange.gateway(prefixes=["99"], sip={"invite_use_contact": configured})
+    exchange.wait_status("gateway", routable=True)
+    shown = {}
+    for mode in (None, "inherit", "on", "off"):
+        tried = {"invite_use_contact": mode} if mode else {}
+        preview = exchange.api.post("/preview/invite", mapping_gateway="caller", callee=NUMBER, caller="4930111", **tried).expect(200).json
+        assert preview["headers"]["request_uri"].startswith(f"sip:99{NUMBER}@")
+        shown[mode] = preview["invite_use_contact"], re.search(r"sip:(\d+)@", preview["headers"]["to"]).group(1)
+    assert shown["on"] == ("on", NUMBER) and shown["off"] == ("off", "99" + NUMBER)
+    assert shown[None] == shown["inherit"] == shown["on" if configured == "on" else "off"]
+    assert exchange.api.get("/routing-gateways/gateway")["sip"]["invite_use_contact"] == configured, "only the preview"
+
+
 def test_a_real_call_is_verified(exchange):
     caller, callee = exchange.caller(), exchange.gateway()
     exchange.wait_status("gateway", routable=True)

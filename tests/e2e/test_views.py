@@ -180,26 +180,30 @@ def test_an_event_of_a_call_before_anybody_listens_is_not_kept_but_resuming_is_t
 # Previews.
 
 MESSAGE = invite("g00000000-preview", more="Privacy: id\r\n")
+HEAD = "gateway carrier\ninvite_use_contact on\nnobody_knows_this yet\ntarget udp:192.0.2.1:5060\n\n"
 
 
 def test_a_preview_is_what_the_switch_wrote(stage):
     api, double = stage
-    double.answer("preview_invite", text="carrier\nudp:192.0.2.1:5060\n" + MESSAGE)
+    double.answer("preview_invite", text=HEAD + MESSAGE)
     preview = api.post("/preview/invite", mapping_gateway="pbx", callee="8801234567", caller="100").expect(200).json
     assert preview["message"] == MESSAGE and preview["target"] == "udp:192.0.2.1:5060" and preview["routing_gateway"] == "carrier"
     assert preview["headers"]["request_uri"] == "sip:8801234567@gw.example" and preview["headers"]["privacy"] == "id"
     assert preview["headers"]["remote_party_id"] is None and preview["refused"] is None
     command, kind, id, _, arguments = double.asked[-1]
-    assert (command, kind, id, arguments) == (4, KINDS["mapping-gateway"], 0, b"8801234567\x00100\x00")
+    assert (command, kind, id, arguments) == (4, KINDS["mapping-gateway"], 0, b"8801234567\x00100\x00inherit\x00")
+    assert preview["invite_use_contact"] == "on"
+    api.post("/preview/invite", mapping_gateway="pbx", callee="8801", caller="", invite_use_contact="off").expect(200)
+    assert double.asked[-1][4] == b"8801\x00\x00off\x00"
 
 
 def test_a_refusal_is_an_answer(stage):
     api, double = stage
-    double.answer("preview_invite", errno.EACCES, 403, "callee not allowed")
+    double.answer("preview_invite", errno.EACCES, 403, "gateway carrier\n\ncallee not allowed")
     preview = api.post("/preview/invite", mapping_gateway="pbx", callee="1", caller="").expect(200).json
-    assert preview == {"target": None, "routing_gateway": None, "message": None, "headers": None,
+    assert preview == {"target": None, "routing_gateway": "carrier", "message": None, "headers": None, "invite_use_contact": None,
                        "refused": {"code": 403, "reason": "callee not allowed"}}
-    double.answer("preview_invite", errno.ENOENT, 404, "no route")
+    double.answer("preview_invite", errno.ENOENT, 404, "\nno route")
     assert api.post("/preview/invite", mapping_gateway="pbx", callee="1", caller="2")["refused"]["code"] == 404
     verified = api.post("/verify/call", mapping_gateway="pbx", callee="1", caller="2").expect(200).json
     assert verified["refused"]["code"] == 404 and verified["seen"] is None and verified["fields"] == []
@@ -207,14 +211,21 @@ def test_a_refusal_is_an_answer(stage):
 
 def test_what_the_switch_has_not_ready_is_asked_for_again(stage):
     api, double = stage
-    double.answer("preview_invite", errno.EAGAIN, text="being looked up")
+    double.answer("preview_invite", errno.EAGAIN, text="\nbeing looked up")
     answers = []
     asking = threading.Thread(target=lambda: answers.append(api.post("/preview/invite", mapping_gateway="pbx", callee="1", caller="2")))
     asking.start()
     until(lambda: len(double.asked) >= 2, 2, "a second question")
-    double.answer("preview_invite", text="carrier\nudp:192.0.2.1:5060\n" + MESSAGE)
+    double.answer("preview_invite", text=HEAD + MESSAGE)
     asking.join()
     assert answers[0].expect(200)["routing_gateway"] == "carrier"
+
+
+@pytest.mark.parametrize("text", ["", "target udp:192.0.2.1:5060\n", "target udp:192.0.2.1:5060", "gateway carrier\n\n" + MESSAGE, "\n\n" + MESSAGE])
+def test_an_answer_without_an_end_of_its_head_or_a_target_is_none(stage, text):
+    api, double = stage
+    double.answer("preview_invite", text=text)
+    api.post("/preview/invite", mapping_gateway="pbx", callee="1", caller="2").expect(503)
 
 
 def test_a_preview_of_nobody_is_refused(stage):
@@ -227,6 +238,12 @@ def test_a_preview_of_nobody_is_refused(stage):
             ("/preview/invite", {"mapping_gateway": "pbx", "callee": "1\n", "caller": "2"}, "/callee", "bad_format"),
             ("/preview/invite", {"mapping_gateway": "pbx", "callee": 1, "caller": "2"}, "/callee", "wrong_type"),
             ("/preview/invite", {"mapping_gateway": "pbx", "callee": "1", "caller": "2", "watch_s": 5}, "/watch_s", "unknown_field"),
+            ("/preview/invite", {"mapping_gateway": "pbx", "callee": "1", "caller": "2", "invite_use_contact": "maybe"}, "/invite_use_contact",
+             "not_an_option"),
+            ("/preview/invite", {"mapping_gateway": "pbx", "callee": "1", "caller": "2", "invite_use_contact": True}, "/invite_use_contact",
+             "wrong_type"),
+            ("/verify/call", {"mapping_gateway": "pbx", "callee": "1", "caller": "2", "invite_use_contact": "on"}, "/invite_use_contact",
+             "unknown_field"),
             ("/verify/call", {"mapping_gateway": "pbx", "callee": "1", "caller": "2", "watch_s": 61}, "/watch_s", "out_of_range"),
             ("/verify/call", {"mapping_gateway": "pbx", "callee": "1", "caller": "2", "watch_s": "5"}, "/watch_s", "wrong_type"),
             ("/preview/register", {"registration": "nobody"}, "/registration", "unknown_reference"),
@@ -238,7 +255,7 @@ def test_a_preview_of_nobody_is_refused(stage):
 
 def test_a_real_call_is_compared_with_the_preview(stage):
     api, double = stage
-    double.answer("preview_invite", text="carrier\nudp:192.0.2.1:5060\n" + MESSAGE)
+    double.answer("preview_invite", text=HEAD + MESSAGE)
     remote = ("192.0.2.1", 5060)
     double.message("out", "udp", LOCAL, remote, invite("g00000000-earlier"))
     answers = []
@@ -267,14 +284,14 @@ def test_a_real_call_is_compared_with_the_preview(stage):
 
 def test_without_a_call_nothing_is_seen(stage):
     api, double = stage
-    double.answer("preview_invite", text="carrier\nudp:192.0.2.1:5060\n" + MESSAGE)
+    double.answer("preview_invite", text=HEAD + MESSAGE)
     verified = api.post("/verify/call", mapping_gateway="pbx", callee="8801234567", caller="100", watch_s=1).expect(200).json
     assert verified["seen"] is None and verified["fields"] == [] and verified["message"] == MESSAGE
 
 
 def test_only_so_many_calls_are_waited_for(stage):
     api, double = stage
-    double.answer("preview_invite", text="carrier\nudp:192.0.2.1:5060\n" + MESSAGE)
+    double.answer("preview_invite", text=HEAD + MESSAGE)
     body = {"mapping_gateway": "pbx", "callee": "8801234567", "caller": "100", "watch_s": 60}
     answers = []
     waiting = [threading.Thread(target=lambda: answers.append(type(api)(api.url, token=api.token).post("/verify/call", body))) for _ in range(16)]

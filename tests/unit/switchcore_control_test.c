@@ -30,6 +30,7 @@ struct fixture {
 	unsigned obeyed;
 	uint64_t object, incarnation;
 	char callee[CONTROL_ARGUMENTS_MAX + 1], caller[CONTROL_ARGUMENTS_MAX + 1];
+	int32_t use_contact;
 };
 
 static int note(struct fixture *f, uint64_t object, uint64_t incarnation)
@@ -62,14 +63,15 @@ static int preview_register(void *arg, uint32_t id, uint64_t incarnation, char *
 	return note(arg, id, incarnation);
 }
 
-static int preview_invite(void *arg, uint32_t id, uint64_t incarnation, const char *callee, const char *caller, char *text, size_t size,
+static int preview_invite(void *arg, uint32_t id, uint64_t incarnation, const struct control_call *call, char *text, size_t size,
                           size_t *len, uint32_t *code)
 {
 	struct fixture *f = arg;
 
 	(void)size;
-	snprintf(f->callee, sizeof f->callee, "%s", callee);
-	snprintf(f->caller, sizeof f->caller, "%s", caller);
+	snprintf(f->callee, sizeof f->callee, "%s", call->callee);
+	snprintf(f->caller, sizeof f->caller, "%s", call->caller);
+	f->use_contact = call->use_contact;
 	memcpy(text, "not allowed", 11);
 	*len = 11;
 	*code = 403;
@@ -159,11 +161,12 @@ static void each_command_has_its_obeyer(void **state)
 	assert_int_equal(ask(f, CONTROL_PREVIEW_REGISTER, KIND_REGISTRATION, "", 0), 0);
 	assert_int_equal(f->packet.length, CONTROL_TEXT_MAX);
 	assert_int_equal(f->packet.bytes[CONTROL_TEXT_MAX - 1], 'x');
-	assert_int_equal(ask(f, CONTROL_PREVIEW_INVITE, KIND_MAPPING_GATEWAY, "880\0" "100", 8), EACCES);
+	assert_int_equal(ask(f, CONTROL_PREVIEW_INVITE, KIND_MAPPING_GATEWAY, "880\0" "100\0" "off", 12), EACCES);
 	assert_int_equal(f->packet.reply.code, 403);
 	assert_string_equal(f->packet.bytes, "not allowed");
 	assert_string_equal(f->callee, "880");
 	assert_string_equal(f->caller, "100");
+	assert_int_equal(f->use_contact, INVITE_MODE_OFF);
 	assert_int_equal(f->obeyed, 4);
 }
 
@@ -171,16 +174,19 @@ static void a_caller_may_be_empty(void **state)
 {
 	struct fixture *f = *state;
 
-	assert_int_equal(ask(f, CONTROL_PREVIEW_INVITE, KIND_MAPPING_GATEWAY, "880\0", 5), EACCES);
+	assert_int_equal(ask(f, CONTROL_PREVIEW_INVITE, KIND_MAPPING_GATEWAY, "880\0" "\0" "inherit", 13), EACCES);
 	assert_string_equal(f->callee, "880");
 	assert_string_equal(f->caller, "");
+	assert_int_equal(f->use_contact, INVITE_MODE_INHERIT);
 }
 
-static void arguments_that_are_not_two_texts_are_refused(void **state)
+static void arguments_that_are_not_two_texts_and_a_mode_are_refused(void **state)
 {
 	struct fixture *f = *state;
 	static const struct { const char *bytes; size_t len; } cases[] = {
-		{ "", 0 }, { "\0", 1 }, { "880", 3 }, { "880\0", 4 }, { "880\0" "100", 7 }, { "880\0" "100\0", 9 }, { "880\0" "1\0" "2", 8 },
+		{ "", 0 }, { "\0", 1 }, { "880", 3 }, { "880\0", 4 }, { "880\0" "100", 7 }, { "880\0" "100", 8 }, { "880\0" "100\0", 9 },
+		{ "880\0" "1\0" "on", 8 }, { "880\0" "1\0" "on\0", 10 }, { "880\0" "1\0" "on\0" "2", 11 }, { "880\0" "1\0" "", 7 },
+		{ "880\0" "1\0" "ON", 9 }, { "880\0" "1\0" "of", 9 },
 	};
 	char full[CONTROL_ARGUMENTS_MAX];
 
@@ -198,7 +204,7 @@ static void a_command_about_another_kind_is_refused(void **state)
 	assert_int_equal(ask(f, CONTROL_REFRESH, KIND_MAPPING_GATEWAY, "", 0), EINVAL);
 	assert_int_equal(ask(f, CONTROL_HANG_UP, KIND_REGISTRATION, "", 0), EINVAL);
 	assert_int_equal(ask(f, CONTROL_PREVIEW_REGISTER, KIND_ROUTING_GATEWAY, "", 0), EINVAL);
-	assert_int_equal(ask(f, CONTROL_PREVIEW_INVITE, KIND_ROUTING_GATEWAY, "1\0" "2", 4), EINVAL);
+	assert_int_equal(ask(f, CONTROL_PREVIEW_INVITE, KIND_ROUTING_GATEWAY, "1\0" "2\0" "on", 7), EINVAL);
 	assert_int_equal(ask(f, 0, KIND_REGISTRATION, "", 0), ENOTSUP);
 	assert_int_equal(ask(f, 99, KIND_REGISTRATION, "", 0), ENOTSUP);
 	assert_int_equal(f->obeyed, 0);
@@ -211,7 +217,7 @@ static void what_nobody_obeys_is_said(void **state)
 	assert_int_equal(ask(f, CONTROL_REFRESH, KIND_REGISTRATION, "", 0), ENOTSUP);
 	assert_int_equal(ask(f, CONTROL_HANG_UP, STATUS_CALL, "", 0), ENOTSUP);
 	assert_int_equal(ask(f, CONTROL_PREVIEW_REGISTER, KIND_REGISTRATION, "", 0), ENOTSUP);
-	assert_int_equal(ask(f, CONTROL_PREVIEW_INVITE, KIND_MAPPING_GATEWAY, "1\0" "2", 4), ENOTSUP);
+	assert_int_equal(ask(f, CONTROL_PREVIEW_INVITE, KIND_MAPPING_GATEWAY, "1\0" "2\0" "on", 7), ENOTSUP);
 }
 
 static void bytes_that_are_no_packet_are_passed_over(void **state)
@@ -230,7 +236,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(each_command_has_its_obeyer),
 		TEST(a_caller_may_be_empty),
-		TEST(arguments_that_are_not_two_texts_are_refused),
+		TEST(arguments_that_are_not_two_texts_and_a_mode_are_refused),
 		TEST(a_command_about_another_kind_is_refused),
 		cmocka_unit_test_setup_teardown(what_nobody_obeys_is_said, setup_without_obeyers, teardown),
 		TEST(bytes_that_are_no_packet_are_passed_over),

@@ -1362,7 +1362,7 @@ static void a_preview_is_the_next_register_and_changes_nothing(void **state)
 	settle();
 	s = last_sent();
 	assert_int_equal(lab.count, 2);
-	snprintf(text, sizeof text, "\nudp:192.0.2.1:5060\na to 192.0.2.1: expires %d, cseq %u, Call-ID %s, credentials 0, taking back nothing",
+	snprintf(text, sizeof text, "target udp:192.0.2.1:5060\n\na to 192.0.2.1: expires %d, cseq %u, Call-ID %s, credentials 0, taking back nothing",
 	         s->expires, s->cseq, s->call_id);
 	assert_string_equal(shown.text, text);
 }
@@ -1394,13 +1394,13 @@ static void a_preview_says_why_there_is_none(void **state)
 	lab.resolve_error = ENOENT;
 	snprintf(lab.names.fault, sizeof lab.names.fault, "no such name");
 	assert_int_equal(preview(0, 1), EHOSTUNREACH);
-	assert_string_equal(shown.text, "no such name");
+	assert_string_equal(shown.text, "\nno such name");
 	lab.resolve_error = 0;
 	lab.names.count = 1;
 	lab.names.targets[0].transport = TRANSPORT_UDP;
 	assert_true(address_parse(&lab.names.targets[0].address, "192.0.2.9", 5070));
 	assert_int_equal(preview(0, 1), 0);
-	assert_non_null(strstr(shown.text, "\nudp:192.0.2.9:5070\n"));
+	assert_non_null(strstr(shown.text, "target udp:192.0.2.9:5070\n\n"));
 	snprintf(record.listener, sizeof record.listener, "wan");
 	put(&record);
 	assert_int_equal(preview(0, 1), EADDRNOTAVAIL);
@@ -1421,7 +1421,7 @@ static void while_its_name_is_looked_up_a_live_binding_has_its_preview(void **st
 	grant(100);
 	lab.resolve_error = EINPROGRESS;
 	assert_int_equal(preview(0, 1), 0);
-	assert_non_null(strstr(shown.text, "\nudp:192.0.2.9:5070\n"));
+	assert_non_null(strstr(shown.text, "target udp:192.0.2.9:5070\n\n"));
 	/* It is about to go elsewhere: where it went last is no answer. */
 	record.port = 5080;
 	put(&record);
