@@ -156,8 +156,14 @@ static const struct component components[] = {
 	  "['object','null'],'additionalProperties':" TEXT_OR_NULL "},'refused':{'type':['object','null'],'description':'Instead of all the "
 	  "rest, but for what is known of the call: the switch would send nothing.','properties':{'code':{'type':['integer','null'],'description':'What a caller would get.'},"
 	  "'reason':" TEXT_OR_NULL "}}}}" },
-	{ "InvitePreview", "{'allOf':[" REF("Preview") ",{'type':'object','required':['invite_use_contact'],'properties':{'invite_use_contact':"
-	  "{'type':['string','null'],'enum':['on','off',null],'description':'The mode in force.'}}}]}" },
+	{ "InvitePreview", "{'allOf':[" REF("Preview") ",{'type':'object','required':['invite_use_contact','numbers','skipped'],'properties':{"
+	  "'invite_use_contact':{'type':['string','null'],'enum':['on','off',null],'description':'The mode in force.'},'numbers':{'type':'object',"
+	  "'description':'As they go through the switch, under the names of a call record where it has them; of a refused call, null is what it did "
+	  "not come to.','properties':{'callee_in':" TEXT_OR_NULL ",'original':" TEXT_OR_NULL ",'mapped':{'type':['string','null'],'description':"
+	  "'After the mapping gateway has rewritten callee_in: what is routed.'},'prefix':{'type':['string','null'],'description':'Of the routing "
+	  "gateway, by which it was found; empty: it catches all.'},'routed':" TEXT_OR_NULL ",'request_uri_out':" TEXT_OR_NULL ",'to_out':"
+	  TEXT_OR_NULL ",'caller_in':" TEXT_OR_NULL ",'caller_mapped':" TEXT_OR_NULL ",'caller_out':" TEXT_OR_NULL "}},'skipped':"
+	  LIST_OF("{'type':'object','required':['gateway','why'],'properties':{'gateway':" TEXT ",'why':" TEXT_OR_NULL "}}") "}}]}" },
 	{ "Verification", "{'allOf':[" REF("InvitePreview") ",{'type':'object','required':['seen','fields'],'properties':{'seen':{'type':['object',"
 	  "'null'],'description':'null: none came in that time.','properties':{'seq':" WHOLE ",'at':" TIME ",'call_id':" TEXT_OR_NULL
 	  ",'target':" TEXT_OR_NULL ",'message':" TEXT "}},'fields':" LIST_OF("{'type':'object','required':['field','expected','seen','match'],"

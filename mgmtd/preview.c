@@ -22,9 +22,12 @@
 #define WATCH_MOST_S 60
 #define WATCHERS 16u	/* each reads every traced message while it waits */
 
-/* What the head of the switch's answer may tell, one line each. */
-enum told { TARGET, GATEWAY, USE_CONTACT, TOLD_COUNT };
-static const char *const told_names[TOLD_COUNT] = { [TARGET] = "target", [GATEWAY] = "gateway", [USE_CONTACT] = "invite_use_contact" };
+/* What the head of the switch's answer may tell (shm/control.h), one line each; the numbers under the names of the API. */
+enum told { TARGET, GATEWAY, USE_CONTACT, NUMBERS, TOLD_COUNT = NUMBERS + 10 };
+static const char *const told_names[TOLD_COUNT] = {
+	[TARGET] = "target", [GATEWAY] = "gateway", [USE_CONTACT] = "invite_use_contact", [NUMBERS] = "callee_in", "original", "mapped",
+	"prefix", "routed", "request_uri_out", "to_out", "caller_in", "caller_mapped", "caller_out",
+};
 
 struct preview {
 	struct request *request;
@@ -33,6 +36,7 @@ struct preview {
 	bool invite;
 	/* as the switch answered; they point into waiter.text.  NULL = not told */
 	const char *told[TOLD_COUNT];
+	struct buffer skipped;			/* as the items of a JSON array */
 	const char *message;			/* or why there is none */
 	size_t len;
 	/* watching */
@@ -53,6 +57,7 @@ static void preview_free(void *work)
 	if (p->counted)
 		watchers--;
 	buffer_free(&p->waiter.text);
+	buffer_free(&p->skipped);
 	free(p->seen);
 	free(p);
 }
@@ -70,6 +75,17 @@ static struct preview *preview_new(struct request *r)
 
 /* ------------------------------------------------------------------ asking the switch */
 
+static void take_skipped(struct buffer *b, char *gateway)
+{
+	char *why = gateway + strcspn(gateway, " ");
+	if (*why)
+		*why++ = '\0';
+	buffer_text(b, b->len ? ",{\"gateway\":" : "{\"gateway\":");
+	buffer_json(b, gateway, strlen(gateway));
+	render_text(b, "why", why);
+	buffer_text(b, "}");
+}
+
 /* A line of the head, "name value", ended by NUL. */
 static void take_line(struct preview *p, char *line)
 {
@@ -77,6 +93,8 @@ static void take_line(struct preview *p, char *line)
 	if (!value)
 		return;
 	*value++ = '\0';
+	if (strcmp(line, "skipped") == 0)
+		take_skipped(&p->skipped, value);
 	for (size_t i = 0; i < TOLD_COUNT; i++)
 		if (strcmp(told_names[i], line) == 0)
 			p->told[i] = value;
@@ -164,6 +182,17 @@ static void render_told(struct buffer *b, const struct preview *p, const char *m
 static void render_call(struct buffer *b, const struct preview *p)
 {
 	render_told(b, p, "invite_use_contact", USE_CONTACT);
+	for (size_t i = NUMBERS; i < TOLD_COUNT; i++) {
+		buffer_format(b, "%s\"%s\":", i == NUMBERS ? ",\"numbers\":{" : ",", told_names[i]);
+		if (p->told[i])
+			buffer_json(b, p->told[i], strlen(p->told[i]));	/* "" is a number that is known: the empty one */
+		else
+			buffer_text(b, "null");
+	}
+	buffer_text(b, "},\"skipped\":[");
+	buffer_append(b, p->skipped.text ? p->skipped.text : "", p->skipped.len);
+	buffer_text(b, "]");
+	b->failed |= p->skipped.failed;
 }
 
 static void render_preview(struct buffer *b, const struct preview *p)

@@ -29,6 +29,13 @@
  *     target udp:192.0.2.1:5060                  where it goes
  *     gateway carrier                            of an INVITE, as what follows: the routing gateway
  *     invite_use_contact on                      the mode in force: "on" or "off"
+ *     skipped backup no capacity                 a gateway that was passed over, and why; a line for each
+ *     callee_in 8801234567                       the numbers: under the names of a call record where it has them; an empty
+ *     original, caller_in                        one is "name " and nothing
+ *     mapped, caller_mapped                      after the mapping gateway's rewriting
+ *     prefix 99                                  of the routing gateway, by which it was found; empty: it catches all
+ *     routed, caller_out                         after the routing gateway's rewriting
+ *     request_uri_out, to_out                    as they stand in the message
  */
 enum control_command { CONTROL_REFRESH = 1, CONTROL_HANG_UP, CONTROL_PREVIEW_REGISTER, CONTROL_PREVIEW_INVITE };
 

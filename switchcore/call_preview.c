@@ -63,7 +63,14 @@ static void skipped(void *arg, const struct routing_gateway *gateway, const char
 	call_note(&p->facts.skipped, gateway_name((const struct gateway *)(const void *)gateway), why);
 }
 
-/* "; name: why" of each line of facts.skipped. */
+/* facts.skipped is lines "name why". */
+static void tell_skipped(struct preview *p)
+{
+	for (const char *line = p->facts.skipped; line && *line; line = strchr(line, '\n') + 1)
+		tell(p, "skipped %.*s\n", (int)strcspn(line, "\n"), line);
+}
+
+/* "; name: why" of each. */
 static int refuse_skipped(struct preview *p)
 {
 	int error = refuse(p, 503, "no gateway takes the call now");
@@ -82,6 +89,7 @@ static int choose(struct preview *p, int32_t use_contact)
 
 	route_begin(&route, p->calls->parts.gateways, p->facts.callee);
 	p->gateway = route_next(&route, skipped, p);
+	tell_skipped(p);
 	if (!p->gateway && route_any(&route))
 		return refuse_skipped(p);
 	if (!p->gateway)
@@ -90,6 +98,7 @@ static int choose(struct preview *p, int32_t use_contact)
 	if (use_contact != INVITE_MODE_INHERIT)
 		p->record.invite_use_contact = use_contact;
 	tell(p, "gateway %s\n", gateway_name(gateway_of_routing(p->gateway)));
+	tell(p, "prefix %.*s\n", (int)route_prefix(&route), p->facts.callee);
 	return 0;
 }
 
@@ -120,6 +129,17 @@ static const struct listener *find_way(struct calls *calls, const struct routing
 }
 
 /* ------------------------------------------------------------------ the message */
+
+/* Read back from the message's parts, so that it cannot say what they do not. */
+static void tell_written(struct preview *p, const struct invite_identity *identity)
+{
+	char number[NUMBER_MAX + 1];
+
+	tell(p, "invite_use_contact %s\n", identity->use_contact ? "on" : "off");
+	if (number_from_user(number, sizeof number, identity->request_user) == 0)
+		tell(p, "request_uri_out %s\n", number);
+	tell(p, "to_out %s\n", identity->to_number);
+}
 
 static int write_message(struct preview *p, struct invite_plan *plan, const struct target *target)
 {
@@ -157,13 +177,15 @@ static int plan_invite(struct preview *p, const struct mapping_gateway_record *m
 
 	if (error)
 		return refuse(p, 414, "routing gateway %s: a number is longer than %d bytes", name, NUMBER_MAX);
+	tell(p, "routed %s\n", plan.routed);
+	tell(p, "caller_out %s\n", plan.caller_out);
 	listener = find_way(p->calls, source.gateway, &target);
 	if (!listener)
 		return refuse(p, 503, "routing gateway %s: %s has no address that a listener reaches, or none yet", name, source.gateway->host);
 	error = invite_plan_address(&plan, &source, listener, &target);
 	if (error)
 		return refuse(p, error == EMSGSIZE ? 414 : 503, "routing gateway %s: %s", name, strerror(error));
-	tell(p, "invite_use_contact %s\n", plan.identity.use_contact ? "on" : "off");
+	tell_written(p, &plan.identity);
 	return write_message(p, &plan, &target);
 }
 
@@ -178,8 +200,14 @@ static int preview(struct preview *p, const struct gateway *m, const struct cont
 
 	if (!record->enabled || record->locked)
 		return refuse(p, 403, "mapping gateway %s is %s", gateway_name(m), record->enabled ? "locked" : "disabled");
-	if (call_numbers(&p->facts, record, record->caller, &in) != 0)
+	error = call_numbers(&p->facts, record, record->caller, &in);
+	tell(p, "callee_in %s\n", p->facts.callee_in);
+	tell(p, "original %s\n", p->facts.original);
+	if (error)
 		return refuse(p, 414, "a number is longer than %d bytes", NUMBER_MAX);
+	tell(p, "mapped %s\n", p->facts.callee);
+	tell(p, "caller_in %s\n", p->facts.caller_in);
+	tell(p, "caller_mapped %s\n", p->facts.caller);
 	if (!mapping_allows(m->settings, p->facts.callee_in))
 		return refuse(p, 403, "mapping gateway %s may not call %s", gateway_name(m), p->facts.callee_in);
 	error = choose(p, call->use_contact);

@@ -145,6 +145,7 @@ struct route {
 	uint32_t given_count, told_count;
 	uint64_t given[ROUTE_GIVEN_MAX], told[ROUTE_TOLD_MAX];	/* serial numbers of gateways */
 	bool any;
+	uint32_t prefix;			/* length, of the one given last */
 	char callee[SCHEMA_PREFIX_MAX + 1];	/* as much of it as a prefix can match */
 };
 
@@ -155,6 +156,8 @@ void route_begin(struct route *route, struct gateways *set, const char *callee);
 struct routing_gateway *route_next(struct route *route, route_skipped_f *skipped, void *arg);
 /* After the first route_next(): did any gateway have a prefix that matches (503), or none (404). */
 bool route_any(const struct route *route);
+/* Of the gateway that route_next() gave: so many characters of the callee are the prefix it was found by; 0 = it catches all. */
+uint32_t route_prefix(const struct route *route);
 
 /* ------------------------------------------------------------------ the set */
 

@@ -290,7 +290,7 @@ size_t plan_find(const struct plan *plan, const char *callee, struct plan_match 
 		const struct plan_group *g = plan->lengths[length] ? group_of(plan, key, hash_of(key)) : NULL;
 		unsigned code;
 		if (g)
-			found[count++] = (struct plan_match){ entries_of(g), g->count };
+			found[count++] = (struct plan_match){ entries_of(g), g->count, (uint32_t)length };
 		code = length < SCHEMA_PREFIX_MAX ? code_of(callee[length]) : 0;
 		if (!code)
 			break;

@@ -14,7 +14,7 @@
 struct plan_entry { int32_t priority; uint32_t id; };
 
 /* Valid until the plan changes. */
-struct plan_match { const struct plan_entry *entries; uint32_t count; };
+struct plan_match { const struct plan_entry *entries; uint32_t count, length; };	/* length: of the prefix */
 
 struct plan_group;
 struct plan_slot;

@@ -10,6 +10,7 @@ void route_begin(struct route *route, struct gateways *set, const char *callee)
 	route->set = set;
 	route->given_count = route->told_count = 0;
 	route->any = false;
+	route->prefix = 0;
 	memcpy(route->callee, callee, length);
 	route->callee[length] = '\0';
 }
@@ -17,6 +18,11 @@ void route_begin(struct route *route, struct gateways *set, const char *callee)
 bool route_any(const struct route *route)
 {
 	return route->any;
+}
+
+uint32_t route_prefix(const struct route *route)
+{
+	return route->prefix;
 }
 
 static bool listed(const uint64_t *serials, uint32_t count, uint64_t serial)
@@ -118,6 +124,7 @@ struct routing_gateway *route_next(struct route *route, route_skipped_f *skipped
 		if (!r)
 			continue;
 		route->given[route->given_count++] = r->base.serial;
+		route->prefix = matches[i].length;
 		return r;
 	}
 	return NULL;

@@ -150,6 +150,45 @@ def test_a_preview_tries_a_mode_that_is_not_configured(exchange, configured):
     assert exchange.api.get("/routing-gateways/gateway")["sip"]["invite_use_contact"] == configured, "only the preview"
 
 
+@pytest.mark.parametrize("mode", ["on", "off"])
+def test_a_preview_tells_the_numbers_that_the_record_of_the_call_has(exchange, mode):
+    caller = exchange.caller(callee_rewrite=[{"match": "880", "replace": "99880"}], caller_rewrite=[{"match": "49", "replace": "+49"}])
+    callee = exchange.gateway(prefixes=["9", "99"], callee_rewrite=[{"match": "99", "replace": "0099"}],
+                              caller_rewrite=[{"match": "+", "replace": "00"}], sip={"invite_use_contact": mode})
+    exchange.gateway("locked", prefixes=["998"], locked=True)
+    exchange.gateway("shorter", prefixes=["9"], locked=True)
+    exchange.wait_status("gateway", routable=True)
+    exchange.wait_status("locked", routable=False)
+    call = caller.invite(NUMBER)
+    leg = callee.incoming()
+    leg.reply(486)
+    call.refused(486)
+    record = exchange.cdr(call)
+    preview = exchange.api.post("/preview/invite", mapping_gateway="caller", callee=NUMBER, caller=record["caller_in"]).expect(200).json
+    numbers = preview["numbers"]
+    common = set(numbers) & set(record)
+    assert common == {"callee_in", "original", "routed", "to_out", "caller_in", "caller_out"}
+    assert {name: numbers[name] for name in common} == {name: record[name] for name in common}
+    assert (numbers["mapped"], numbers["prefix"], numbers["routed"]) == ("99" + NUMBER, "99", "0099" + NUMBER)
+    assert leg.invite.uri.startswith(f"sip:{numbers['request_uri_out']}@") and f"<sip:{numbers['to_out']}@" in leg.invite["to"]
+    assert numbers["to_out"] == (NUMBER if mode == "on" else "0099" + NUMBER)
+    assert numbers["caller_mapped"] == record["caller_in"].replace("49", "+49", 1) and numbers["caller_out"].startswith("00")
+    assert preview["invite_use_contact"] == record["invite_use_contact"] == mode
+    assert preview["skipped"] == record["skipped"] == [{"gateway": "locked", "why": "locked"}]
+
+
+def test_the_numbers_in_a_preview_are_those_that_were_meant_not_how_they_are_written(exchange):
+    exchange.caller(callee_rewrite=[{"match": "5", "replace": ""}])
+    exchange.gateway(prefixes=[""])
+    exchange.wait_status("gateway", routable=True)
+
+    def numbers(callee):
+        return exchange.api.post("/preview/invite", mapping_gateway="caller", callee=callee, caller="").expect(200)["numbers"]
+    assert (odd := numbers("8;x ü\"@"))["request_uri_out"] == odd["to_out"] == odd["original"] == "8;x ü\"@"
+    assert odd["prefix"] == "" and (odd["caller_in"], odd["caller_out"]) == ("", "")
+    assert numbers("5")["mapped"] == numbers("5")["routed"] == "" and numbers("5")["callee_in"] == "5"
+
+
 def test_a_real_call_is_verified(exchange):
     caller, callee = exchange.caller(), exchange.gateway()
     exchange.wait_status("gateway", routable=True)
@@ -167,6 +206,7 @@ def test_a_real_call_is_verified(exchange):
     verified = answers[0].expect(200).json
     assert verified["seen"] and all(field["match"] for field in verified["fields"]), verified["fields"]
     assert verified["seen"]["target"] == f"udp:{callee.host}:{callee.port}"
+    assert verified["numbers"]["request_uri_out"] == NUMBER and verified["invite_use_contact"] == "off" and verified["skipped"] == []
 
 
 def test_what_would_be_refused_is_shown_as_such(exchange):
@@ -176,13 +216,23 @@ def test_what_would_be_refused_is_shown_as_such(exchange):
 
     def refused(**fields):
         preview = exchange.api.post("/preview/invite", **{"mapping_gateway": "caller", "callee": NUMBER, "caller": "1", **fields}).expect(200).json
-        assert preview["message"] is None and preview["refused"]["reason"]
-        return preview["refused"]["code"]
-    assert refused(callee="77") == 404
-    assert refused(callee="9001") == 403
-    exchange.change("routing-gateways", "gateway", locked=True)
+        assert preview["message"] is None and preview["refused"]["reason"] and preview["invite_use_contact"] is None
+        known = {name: number for name, number in preview["numbers"].items() if number is not None}
+        return preview["refused"]["code"], known, preview["skipped"], preview["routing_gateway"]
+
+    def came_in(callee):
+        return {"callee_in": callee, "original": callee, "mapped": callee, "caller_in": "1", "caller_mapped": "1"}
+    assert refused(callee="77") == (404, came_in("77"), [], None)
+    assert refused(callee="9001") == (403, came_in("9001"), [], None)
+    exchange.change("mapping-gateways", "caller", callee_rewrite=[{"match": "7", "replace": "7" * 20}])
+    assert refused(callee="7" * 128)[:2] == (414, {"callee_in": "7" * 128, "original": "7" * 128})
+    exchange.change("mapping-gateways", "caller", callee_rewrite=[])
+    exchange.change("routing-gateways", "gateway", callee_rewrite=[{"match": "8", "replace": "8" * 20}])
+    long = "880" + "1" * 125
+    assert refused(callee=long) == (414, {**came_in(long), "prefix": "880"}, [], "gateway")
+    exchange.change("routing-gateways", "gateway", callee_rewrite=[], locked=True)
     exchange.wait_status("gateway", routable=False)
-    assert refused() == 503
+    assert refused() == (503, came_in(NUMBER), [{"gateway": "gateway", "why": "locked"}], None)
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])

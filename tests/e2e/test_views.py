@@ -179,8 +179,10 @@ def test_an_event_of_a_call_before_anybody_listens_is_not_kept_but_resuming_is_t
 
 # Previews.
 
+NO_NUMBERS = dict.fromkeys(("callee_in", "original", "mapped", "prefix", "routed", "request_uri_out", "to_out", "caller_in",
+                            "caller_mapped", "caller_out"))
 MESSAGE = invite("g00000000-preview", more="Privacy: id\r\n")
-HEAD = "gateway carrier\ninvite_use_contact on\nnobody_knows_this yet\ntarget udp:192.0.2.1:5060\n\n"
+HEAD = "gateway carrier\ninvite_use_contact on\nskipped a no capacity\nskipped b\nprefix \nrouted 9 9\nnobody_knows_this yet\ntarget udp:192.0.2.1:5060\n\n"
 
 
 def test_a_preview_is_what_the_switch_wrote(stage):
@@ -192,16 +194,18 @@ def test_a_preview_is_what_the_switch_wrote(stage):
     assert preview["headers"]["remote_party_id"] is None and preview["refused"] is None
     command, kind, id, _, arguments = double.asked[-1]
     assert (command, kind, id, arguments) == (4, KINDS["mapping-gateway"], 0, b"8801234567\x00100\x00inherit\x00")
-    assert preview["invite_use_contact"] == "on"
+    assert preview["invite_use_contact"] == "on" and preview["numbers"] == {**NO_NUMBERS, "prefix": "", "routed": "9 9"}
+    assert preview["skipped"] == [{"gateway": "a", "why": "no capacity"}, {"gateway": "b", "why": None}]
     api.post("/preview/invite", mapping_gateway="pbx", callee="8801", caller="", invite_use_contact="off").expect(200)
     assert double.asked[-1][4] == b"8801\x00\x00off\x00"
 
 
 def test_a_refusal_is_an_answer(stage):
     api, double = stage
-    double.answer("preview_invite", errno.EACCES, 403, "gateway carrier\n\ncallee not allowed")
+    double.answer("preview_invite", errno.EACCES, 403, "skipped a locked\nmapped 99\ngateway carrier\n\ncallee not allowed")
     preview = api.post("/preview/invite", mapping_gateway="pbx", callee="1", caller="").expect(200).json
     assert preview == {"target": None, "routing_gateway": "carrier", "message": None, "headers": None, "invite_use_contact": None,
+                       "numbers": {**NO_NUMBERS, "mapped": "99"}, "skipped": [{"gateway": "a", "why": "locked"}],
                        "refused": {"code": 403, "reason": "callee not allowed"}}
     double.answer("preview_invite", errno.ENOENT, 404, "\nno route")
     assert api.post("/preview/invite", mapping_gateway="pbx", callee="1", caller="2")["refused"]["code"] == 404
@@ -221,7 +225,8 @@ def test_what_the_switch_has_not_ready_is_asked_for_again(stage):
     assert answers[0].expect(200)["routing_gateway"] == "carrier"
 
 
-@pytest.mark.parametrize("text", ["", "target udp:192.0.2.1:5060\n", "target udp:192.0.2.1:5060", "gateway carrier\n\n" + MESSAGE, "\n\n" + MESSAGE])
+@pytest.mark.parametrize("text", ["", "target udp:192.0.2.1:5060\n", "target udp:192.0.2.1:5060", "gateway carrier\n\n" + MESSAGE,
+                                  "\n\n" + MESSAGE])
 def test_an_answer_without_an_end_of_its_head_or_a_target_is_none(stage, text):
     api, double = stage
     double.answer("preview_invite", text=text)

@@ -104,8 +104,11 @@ static void the_longest_prefix_comes_first_and_the_shorter_ones_after_it(void **
 	put(3, "chile", "56", 1, 0);
 	route_begin(&route, lab.gateways, "880212345");
 	assert_string_equal(next(&route), "dhaka");
+	assert_int_equal(route_prefix(&route), 4);
 	assert_string_equal(next(&route), "bangladesh");
+	assert_int_equal(route_prefix(&route), 3);
 	assert_string_equal(next(&route), "world");
+	assert_int_equal(route_prefix(&route), 0);
 	assert_string_equal(next(&route), "none");
 	assert_string_equal(next(&route), "none");
 	assert_true(route_any(&route));
