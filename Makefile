@@ -6,11 +6,13 @@
 # make bench   the benchmarks, as ratios
 # make reference  writes schema/REFERENCE.md anew from the schema
 # make lint    clang-tidy, cppcheck, shellcheck
+# PANEL=      builds without the web panel, which needs npm and its registry.
 # SAN=address,undefined or SAN=thread builds with that sanitizer into a folder of its own.
 
 SHELL    := /bin/bash
 CC       ?= gcc
 SAN      ?=
+PANEL    ?= yes
 BUILD    ?= build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))
 comma    := ,
 VERSION  := 0.1.0
@@ -46,7 +48,7 @@ FAULTY   := $(foreach n,1 2 3 4 5 6,$(BUILD)/tests/shm/fault-$(n)/tight) $(BUILD
 .SECONDARY:
 
 all: programs
-programs: $(BUILD)/mgmtd $(BUILD)/switchcore
+programs: $(BUILD)/mgmtd $(BUILD)/switchcore $(if $(PANEL),$(BUILD)/www/.made)
 units: $(UNIT)
 benches: $(BENCH)
 fuzz-programs: $(FUZZ)
@@ -80,6 +82,46 @@ $(BUILD)/obj/mgmtd/store_cdr.o: $(BUILD)/gen/cdr_migrations.inc
 $(BUILD)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# The panel: the files of www/ with each library's one file in www/vendor/, and beside each the same compressed.  It is made once for
+# the tree; every other build has a link to it, since mgmtd looks for it beside itself.
+NPM      := build/npm
+VENDOR   := www/vendor
+WWW      := $(shell find www -path $(VENDOR) -prune -o -type d -print -o -type f -name '[a-zA-Z0-9_]*.*' ! -name 'package*.json' -print)
+PACK     := -name '*.html' -o -name '*.css' -o -name '*.js' -o -name '*.svg' -o -name '*.json' -o -name '*.webmanifest' -o -name '*.txt'
+
+# The registry's answers are held against the hashes in the lock file.  No script of a package is run.
+$(NPM)/.made: www/package.json www/package-lock.json
+	@command -v npm >/dev/null || { echo 'panel: there is no npm; `make deps` installs it, `make PANEL=` builds without the panel' >&2; exit 1; }
+	@mkdir -p $(NPM)
+	@cp www/package.json www/package-lock.json $(NPM)/
+	@echo 'npm ci # the libraries of the panel, into $(NPM)'
+	@cd $(NPM) && npm ci --ignore-scripts --prefer-offline --no-audit --no-fund --no-update-notifier \
+		--fetch-retries=3 --fetch-retry-mintimeout=1000 --fetch-retry-maxtimeout=5000 >npm.log 2>&1 </dev/null || \
+		{ echo "panel: npm cannot fetch its libraries: $$(sed -nE 's/^npm (ERR!|error) //p' npm.log | grep -m1 -vE '^(code|errno|syscall) ')" \
+		"(all of it in $(NPM)/npm.log); make PANEL= builds without the panel" >&2; exit 1; }
+	@touch $@
+
+$(VENDOR)/.made: $(NPM)/.made Makefile
+	@rm -rf $(VENDOR) && mkdir -p $(VENDOR)
+	@cd $(NPM)/node_modules && to=$(CURDIR)/$(VENDOR) && \
+		cp htm/preact/standalone.module.js $$to/preact.js && cp htm/LICENSE $$to/LICENSE.htm.txt && \
+		cp uplot/dist/uPlot.esm.js $$to/uplot.js && cp uplot/dist/uPlot.min.css $$to/uplot.css && cp uplot/LICENSE $$to/LICENSE.uplot.txt && \
+		cp @picocss/pico/css/pico.classless.min.css $$to/pico.css && cp @picocss/pico/LICENSE.md $$to/LICENSE.pico.txt
+	@touch $@
+
+build/www/.made: $(VENDOR)/.made $(WWW)
+	@rm -rf build/www.new && mkdir -p build/www.new
+	@cp --parents $(sort $(foreach f,$(WWW),$(if $(wildcard $(f)/.),,$(f))) $(wildcard $(VENDOR)/*)) build/www.new/
+	@mv build/www.new/www/* build/www.new/ && rmdir build/www.new/www
+	find build/www.new -type f \( $(PACK) \) -exec gzip -9 -n -k {} \; -exec brotli -q 11 -k {} \;
+	@touch build/www.new/.made && rm -rf build/www && mv build/www.new build/www
+
+ifneq ($(BUILD),build)
+$(BUILD)/www/.made: build/www/.made
+	@mkdir -p $(BUILD)
+	@ln -srfn build/www $(BUILD)/www
+endif
 
 # A test program links all of one daemon but its main; of the switch neither its own definitions of libc calls.
 TESTABLE = $(BASE) $(filter-out %/main.o,$(MGMTD))
@@ -175,12 +217,13 @@ reference: $(BUILD)/reference
 	$< >schema/REFERENCE.md
 
 clean:
-	rm -rf build
+	rm -rf build $(VENDOR)
 
 # ------------------------------------------------------------------ running and testing
 
 BUILD_DEPS := gcc make pkg-config libc6-dev libmimalloc-dev libmicrohttpd-dev libgnutls28-dev libsqlite3-dev libjansson-dev libjwt-dev \
-              libsodium-dev libsofia-sip-ua-dev libssl-dev ca-certificates curl
+              libsodium-dev libsofia-sip-ua-dev libssl-dev ca-certificates curl \
+              $(if $(PANEL),brotli $(if $(shell command -v npm),,npm))
 DEMO_DEPS  := kamailio jq sip-tester
 TEST_DEPS  := $(DEMO_DEPS) libcmocka-dev liblmdb-dev etcd-server clang llvm libclang-rt-dev tshark procps \
               util-linux iproute2 openssl python3 python3-pytest python3-pytest-xdist python3-requests python3-jsonschema
