@@ -24,6 +24,7 @@ struct daemon {
 	struct throttle *throttle;	/* of log-ins; the event thread's */
 	struct refusals *refusals;
 	struct tls *tls;		/* NULL = plain HTTP */
+	struct panel *panel;		/* NULL = none */
 	struct worker *bulk;		/* whole configurations: what takes seconds */
 	struct worker *backup;
 	struct store_export *exports;	/* bulk's */

@@ -21,6 +21,7 @@ static const struct { const char *name; size_t at; bool single; } known[] = {
 	{ "Idempotency-Key",   offsetof(struct head, idempotency_key),   true },
 	{ "X-Passphrase",      offsetof(struct head, passphrase),        true },
 	{ "Accept",            offsetof(struct head, accept),            false },
+	{ "Accept-Encoding",   offsetof(struct head, accept_encoding),   false },
 	{ "X-Request-Id",      offsetof(struct head, request_id),        false },
 };
 #define KNOWN (sizeof known / sizeof known[0])
@@ -92,6 +93,12 @@ int64_t head_body_length(const struct head *head)
 	if (head->transfer_encoding.value)
 		return -1;
 	return head->content_length.value ? strtoll(head->content_length.value, NULL, 10) : 0;
+}
+
+bool head_has_tag(const struct head *head, const char *tag)
+{
+	const char *value = head->if_none_match.value;
+	return value && (strcmp(value, "*") == 0 || strstr(value, tag));
 }
 
 bool head_is_type(const struct head *head, const char *type)

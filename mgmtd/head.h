@@ -13,7 +13,7 @@ struct header { const char *value; unsigned count; };	/* value of the last one; 
 
 struct head {
 	struct header host, authorization, content_type, content_length, transfer_encoding;
-	struct header if_match, if_none_match, accept, last_event_id, request_id;
+	struct header if_match, if_none_match, accept, accept_encoding, last_event_id, request_id;
 	struct header csrf_token, origin, sec_fetch_site, cookie;
 	struct header idempotency_key, passphrase;
 };
@@ -28,6 +28,7 @@ unsigned head_fault(const struct head *head, struct MHD_Connection *connection, 
 const char *head_request_id(const struct head *head);
 
 int64_t head_body_length(const struct head *head);	/* as announced; -1 = chunked */
+bool head_has_tag(const struct head *head, const char *tag);	/* in If-None-Match; weak comparison (RFC 9110 13.1.2) */
 bool head_is_type(const struct head *head, const char *type);	/* of the body, whatever its parameters */
 
 #endif

@@ -9,6 +9,7 @@
 #include "mgmtd/intake.h"
 #include "mgmtd/log.h"
 #include "mgmtd/offline.h"
+#include "mgmtd/panel.h"
 #include "mgmtd/refusal.h"
 #include "mgmtd/resource.h"
 #include "mgmtd/server.h"
@@ -134,6 +135,8 @@ static int start_parts(struct daemon *d, int fd, struct shm_why *why)
 	if ((e = tally_open(&d->tally)) ||
 	    (e = d->options.access_log ? access_log_open(&d->access_log, d->options.access_log, why) : 0))
 		return fail("mgmtd", e, why);
+	if ((e = panel_open(&d->panel, d->options.www, why)))
+		return fail("panel", e, why);
 	if ((e = description_make()) || (e = events_open(&d->events)) || (e = watch_open(&d->watch, d->options.run, d->events, why)))
 		return fail("mgmtd", e, why);
 	watch_hooks(d->watch, &hooks);
@@ -190,6 +193,7 @@ static void stop_parts(struct daemon *d)
 	throttle_close(d->throttle);
 	tokens_close(d->tokens);
 	tls_close(d->tls);
+	panel_close(d->panel);
 	events_free(d->events);
 	access_log_close(d->access_log);
 	tally_close(d->tally);
@@ -207,6 +211,8 @@ static void reload(struct daemon *d)
 		log_info("mgmtd: SIGHUP; new connections get the certificate of %s", d->options.tls_certificate);
 	else
 		log_error("mgmtd: SIGHUP; the certificate stays as it was: %s", why.text);
+	if (panel_reload(d->panel, &why) != 0)
+		log_error("mgmtd: SIGHUP; the panel stays as it was: %s", why.text);
 }
 
 static void serve(struct daemon *d, const char *address, const sigset_t *awaited)

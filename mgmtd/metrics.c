@@ -61,7 +61,7 @@ static void render_changes(struct buffer *b, const struct tally *t)
 
 static void label_route(char *labels, size_t size, size_t i)
 {
-	if (i < route_count)
+	if (i != TALLY_NO_ROUTE)
 		snprintf(labels, size, "method=\"%s\",route=\"%s\"", routes[i].method, routes[i].path);
 	else
 		snprintf(labels, size, "method=\"\",route=\"\"");
@@ -80,8 +80,8 @@ static void render_requests(struct buffer *b, const struct tally *t)
 	char route[192], labels[224];
 
 	exposition_head(b, "tandem_http_requests_total", "counter",
-	                "Requests answered, by route and first digit of the status; empty labels: no route fitted. What never came is left out.");
-	for (size_t i = 0; i <= route_count; i++)
+	                "Requests answered, by route and first digit of the status; empty labels: no route fitted; panel: its files. What never came is left out.");
+	for (size_t i = 0; i < TALLY_ROUTES; i++)
 		for (unsigned digit = 1; digit < TALLY_CLASSES; digit++) {
 			uint64_t count = read_count(&t->routes[i].answers[digit]);
 			if (!count)
@@ -91,7 +91,7 @@ static void render_requests(struct buffer *b, const struct tally *t)
 			exposition_count(b, "tandem_http_requests_total", labels, count);
 		}
 	exposition_head(b, "tandem_http_request_duration_seconds", "histogram", "Time from a request's head until its answer stood; not of streams.");
-	for (size_t i = 0; i <= route_count; i++) {
+	for (size_t i = 0; i < TALLY_ROUTES; i++) {
 		label_route(route, sizeof route, i);
 		if (was_timed(&t->routes[i].times))
 			exposition_times(b, "tandem_http_request_duration_seconds", route, &t->routes[i].times);

@@ -14,7 +14,7 @@
 #define KEEP_DAYS_MAX 10000
 
 enum { OPT_STATE = 1, OPT_RUN, OPT_LISTEN, OPT_PASSWORD, OPT_CDR_SPOOL, OPT_CDR_KEEP, OPT_USER, OPT_LEVEL, OPT_IF_MATCH, OPT_INSECURE, OPT_TLS_CERT, OPT_TLS_KEY, OPT_VERIFY_AUDIT, OPT_AUDIT_HEAD,
-       OPT_ACCESS_LOG, OPT_METRICS_OPEN, OPT_EXPORT, OPT_IMPORT, OPT_PASSPHRASE, OPT_HELP, OPT_VERSION };
+       OPT_ACCESS_LOG, OPT_METRICS_OPEN, OPT_EXPORT, OPT_IMPORT, OPT_PASSPHRASE, OPT_WWW, OPT_HELP, OPT_VERSION };
 
 static const struct option table[] = {
 	{ "state",               required_argument, NULL, OPT_STATE },
@@ -36,6 +36,7 @@ static const struct option table[] = {
 	{ "export",              required_argument, NULL, OPT_EXPORT },
 	{ "import",              required_argument, NULL, OPT_IMPORT },
 	{ "passphrase-file",     required_argument, NULL, OPT_PASSPHRASE },
+	{ "www",                 required_argument, NULL, OPT_WWW },
 	{ "help",                no_argument,       NULL, OPT_HELP },
 	{ "version",             no_argument,       NULL, OPT_VERSION },
 	{ 0 },
@@ -51,6 +52,9 @@ static const char help[] =
 	"  --tls-cert FILE, --tls-key FILE\n"
 	"                              serve HTTPS (TLS 1.2 and 1.3) with this certificate, and its chain, and key (PEM);\n"
 	"                              SIGHUP reads them again, for connections that come then\n"
+	"  --www DIR                   the web panel, served at /: the files of DIR (html css js txt svg png ico json webmanifest\n"
+	"                              woff2), which everybody may read; SIGHUP reads them again.  Default `www` beside this\n"
+	"                              program if there is one; --www= serves none\n"
 	"  --insecure-http             allow an address beyond loopback without TLS\n"
 	"  --admin-password-file FILE  first start: password of the user admin (first line, at least 12 characters)\n"
 	"                              instead of a random one in DIR/initial-admin-password\n"
@@ -249,6 +253,8 @@ static int take_option(struct options *options, struct words *words, int option,
 	case OPT_PASSPHRASE:
 		options->passphrase_file = optarg;
 		return 0;
+	case OPT_WWW:
+		return take_text(&options->www);
 	case OPT_INSECURE:
 		words->insecure = true;
 		return 0;

@@ -18,6 +18,7 @@ struct options {
 	const char *verify_audit, *audit_head;	/* a database file to verify instead of serving, and a head of it; or NULL */
 	const char *access_log;			/* a file, "-" = stderr, NULL = none */
 	bool metrics_open_on_loopback;
+	const char *www;			/* the panel's folder; NULL = the default, "" = none */
 	/* instead of serving: the whole configuration into a file, or out of it ("-" = stdout, stdin); at most one of them */
 	const char *export_file, *import_file;
 	const char *passphrase_file;		/* of the secrets in that file, or NULL */

@@ -3,6 +3,7 @@
 #include "mgmtd/answer.h"
 #include "mgmtd/cookie.h"
 #include "mgmtd/json_body.h"
+#include "mgmtd/panel.h"
 #include "mgmtd/problem.h"
 #include "mgmtd/server.h"
 
@@ -55,6 +56,16 @@ static bool refuse_head(struct request *r, const char *version)
 	return status != 0;
 }
 
+static bool refuse_method_of_panel(struct request *r)
+{
+	r->route = route_panel;
+	if (strcmp(r->method, "GET") == 0 || strcmp(r->method, "HEAD") == 0)
+		return false;
+	answer_problem(r, 405, NULL, NULL, "this path takes GET, HEAD");
+	answer_header(r, "Allow", "GET, HEAD");
+	return true;
+}
+
 static bool refuse_path(struct request *r)
 {
 	char allow[ROUTE_ALLOW_MAX];
@@ -69,6 +80,8 @@ static bool refuse_path(struct request *r)
 		answer_problem(r, 400, NULL, NULL, "the path holds a broken percent escape or a NUL");
 		return true;
 	default:
+		if (panel_has(r->daemon->panel, r->path))
+			return refuse_method_of_panel(r);
 		answer_problem(r, 404, NULL, NULL, "no such path");
 		return true;
 	}
@@ -139,6 +152,8 @@ static enum MHD_Result take_argument(void *arg, enum MHD_ValueKind kind, const c
 
 static bool refuse_query(struct request *r)
 {
+	if (r->route == route_panel)	/* a file is the same whatever stands behind its name */
+		return false;
 	json_t *errors = json_array();
 	void *both[] = { r, errors };
 	MHD_get_connection_values(r->connection, MHD_GET_ARGUMENT_KIND, take_argument, both);
@@ -319,12 +334,9 @@ const char *request_query_text(const struct request *r, enum query_id id)
 	return r->query.values[id].text;
 }
 
-/* RFC 9110 13.1.2: weak comparison with any of the list. */
 bool request_has(const struct request *r, uint64_t revision)
 {
 	char tag[32];
-	if (!r->head.if_none_match.value)
-		return false;
 	snprintf(tag, sizeof tag, "\"r%" PRIu64 "\"", revision);
-	return strcmp(r->head.if_none_match.value, "*") == 0 || strstr(r->head.if_none_match.value, tag);
+	return head_has_tag(&r->head, tag);
 }

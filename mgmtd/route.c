@@ -15,6 +15,7 @@
 #include "mgmtd/history.h"
 #include "mgmtd/metrics.h"
 #include "mgmtd/overview.h"
+#include "mgmtd/panel.h"
 #include "mgmtd/preset.h"
 #include "mgmtd/preview.h"
 #include "mgmtd/query.h"
@@ -220,8 +221,12 @@ const struct route routes[] = {
 	  "getReady", "Is the configuration published? 503 until it is.", NULL, "Word", 200 },
 	{ "GET",    "/metrics",                             ROLE_VIEWER,   NULL,         BODY_NONE,  ROUTE_METRICS,     0,         metrics_get,
 	  "getMetrics", "Counters and gauges for Prometheus, as text (exposition format 0.0.4).", NULL, NULL, 200 },
+
+	{ "GET",    "panel",                                ROLE_PUBLIC,   NULL,         BODY_NONE,  0,                 0,         panel_get,
+	  NULL, NULL, NULL, NULL, 200 },
 };
-const size_t route_count = sizeof routes / sizeof routes[0];
+const size_t route_count = sizeof routes / sizeof routes[0] - 1;
+const struct route *const route_panel = &routes[sizeof routes / sizeof routes[0] - 1];
 
 int route_matches(const char *template, const char *path, const char **argument, size_t *argument_len)
 {

@@ -42,6 +42,8 @@ struct route {
 
 extern const struct route routes[];
 extern const size_t route_count;
+/* The panel's files (panel.h): behind the last, as it is no part of the API and has no path of its own. */
+extern const struct route *const route_panel;
 
 #define ROUTE_ARGUMENT_MAX 512
 #define ROUTE_ALLOW_MAX 64

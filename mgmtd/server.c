@@ -6,6 +6,7 @@
 #include "mgmtd/client.h"
 #include "mgmtd/linger.h"
 #include "mgmtd/log.h"
+#include "mgmtd/panel_folder.h"
 #include "mgmtd/tls.h"
 #include "mgmtd/tally.h"
 
@@ -102,6 +103,8 @@ static enum MHD_Result send_answer(struct request *r)
 {
 	if (r->id[0] && !r->lent)
 		answer_header(r, "X-Request-Id", r->id);
+	if (r->response && r->route == route_panel && r->status >= 400)
+		panel_guard(r->response);
 	tally_answer(r->daemon->tally, r->route, r->status, (uint64_t)(time_monotonic_us() - r->begun_us));
 	enum MHD_Result done = MHD_queue_response(r->connection, r->status, r->response);
 	if (!r->lent)

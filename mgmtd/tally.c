@@ -1,6 +1,5 @@
 #include "mgmtd/tally.h"
 
-#include "mgmtd/route.h"
 #include "mgmtd/session.h"
 
 #include <errno.h>
@@ -18,7 +17,7 @@ int tally_open(struct tally **t)
 {
 	struct tally *new = calloc(1, sizeof *new);
 
-	if (!new || !(new->routes = calloc(route_count + 1, sizeof *new->routes))) {
+	if (!new || !(new->routes = calloc(TALLY_ROUTES, sizeof *new->routes))) {
 		free(new);
 		return ENOMEM;
 	}
@@ -45,7 +44,7 @@ static void count_log_in(struct tally *t, unsigned status)
 
 void tally_answer(struct tally *t, const struct route *route, unsigned status, uint64_t us)
 {
-	struct tally_route *row = &t->routes[route ? (size_t)(route - routes) : route_count];
+	struct tally_route *row = &t->routes[route ? (size_t)(route - routes) : TALLY_NO_ROUTE];
 
 	count(&row->answers[status / 100 % TALLY_CLASSES]);
 	if (!route || !(route->flags & ROUTE_STREAM))

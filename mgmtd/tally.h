@@ -4,6 +4,7 @@
 
 #include "mgmtd/change.h"
 #include "mgmtd/histogram.h"
+#include "mgmtd/route.h"
 
 #define TALLY_CLASSES 6u	/* of a status: its first digit */
 
@@ -13,13 +14,16 @@
 enum tally_result { TALLY_RESULTS(TALLY_CONSTANT) TALLY_RESULT_COUNT };
 #undef TALLY_CONSTANT
 
+#define TALLY_NO_ROUTE (route_count + 1)	/* behind those of the API and that of the panel */
+#define TALLY_ROUTES (route_count + 2)
+
 struct tally_route {
 	_Atomic uint64_t answers[TALLY_CLASSES];
 	struct histogram times;		/* but of streams */
 };
 
 struct tally {
-	struct tally_route *routes;	/* route_count of them, and one for what has no route */
+	struct tally_route *routes;	/* TALLY_ROUTES */
 	_Atomic uint64_t log_ins, log_ins_refused, log_ins_throttled;
 	_Atomic uint64_t changes[TALLY_RESULT_COUNT];
 	struct histogram change_times;	/* from the queue until they are durable and published: of CHANGED */

@@ -181,14 +181,14 @@ def test_an_absolute_target_is_its_path(quiet, target):
     assert ask(quiet, f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode()).status == 200
 
 
-@pytest.mark.parametrize("target", ["http://x", "http://", "ftp://x/healthz", "//x/healthz"])
+@pytest.mark.parametrize("target", ["http://x/y", "http:///y", "ftp://x/healthz", "//x/healthz"])
 def test_an_absolute_target_without_a_path_of_ours_is_404(quiet, target):
     assert ask(quiet, f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode()).status == 404
 
 
 @pytest.mark.parametrize("method, path, status", [
     ("BREW", "/healthz", 405), ("A" * 9000, "/healthz", 405), ("get", "/healthz", 405), ("TRACE", "/api/v1/status", 405), ("OPTIONS", "*", 404),
-    ("CONNECT", "x:443", 404), ("OPTIONS", "/api/v1/registrations", 405), ("PROPFIND", "/", 404)])
+    ("CONNECT", "x:443", 404), ("OPTIONS", "/api/v1/registrations", 405), ("PROPFIND", "/", 405), ("PROPFIND", "/x", 404)])
 def test_an_unknown_method_is_405_with_allow_or_404(quiet, method, path, status):
     answer = ask(quiet, f"{method} {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
     assert answer.status == status and (answer.header("allow") is not None) == (status == 405)

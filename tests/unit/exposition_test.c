@@ -91,8 +91,8 @@ static void a_stream_is_counted_but_not_timed(void **state)
 	tally_answer(t, NULL, 404, 1000);
 	assert_int_equal(t->routes[stream - routes].answers[2], 1);
 	assert_int_equal(t->routes[stream - routes].times.sum_us, 0);
-	assert_int_equal(t->routes[route_count].answers[4], 1);
-	assert_int_equal(t->routes[route_count].times.sum_us, 1000);
+	assert_int_equal(t->routes[TALLY_NO_ROUTE].answers[4], 1);
+	assert_int_equal(t->routes[TALLY_NO_ROUTE].times.sum_us, 1000);
 	tally_close(t);
 }
 
