@@ -32,7 +32,7 @@ static int weight_of(const char *at, const char *end)
 	while ((at = memchr(at, ';', (size_t)(end - at)))) {
 		at++;
 		at += strspn(at, blanks);
-		if (end - at > 2 && strncasecmp(at, "q=", 2) == 0)
+		if (end - at >= 2 && strncasecmp(at, "q=", 2) == 0)
 			return read_weight(at + 2);
 	}
 	return BEST;

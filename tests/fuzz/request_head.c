@@ -1,9 +1,10 @@
 /*
- * What stands in the head of a request, as the library hands it on: "METHOD target\nContent-Type\nContent-Length\ncursor".  The path finds
+ * What stands in the head of a request, as the library hands it on: "METHOD target\nContent-Type\nContent-Length\ncursor\nAccept-Encoding".  The path finds
  * its route, the query is checked as that route takes it (of a path that is none: as all of them together).
  *
  * Nothing may crash; what is refused is told in JSON with its parameter, code and words; what is accepted is within its limits.
  */
+#include "mgmtd/encoding.h"
 #include "mgmtd/head.h"
 #include "mgmtd/problem.h"
 #include "mgmtd/query.h"
@@ -138,6 +139,16 @@ static void check_cursor(const char *cursor)
 	must(strcmp(cursor, again) == 0, "a cursor is made in one way only");
 }
 
+static void check_encoding(const char *accept)
+{
+	for (unsigned available = 0; available < 1u << ENCODING_COUNT; available++) {
+		enum encoding best = encoding_choose(accept, available);
+
+		must(best == ENCODING_IDENTITY || (available & 1u << best), "a coding is one that there is");
+		must(best == ENCODING_IDENTITY || strchr(accept, '*') || strcasestr(accept, encoding_words[best]), "and one that is taken");
+	}
+}
+
 static void check_pointer(const char *member)
 {
 	json_t *errors = json_array();
@@ -155,6 +166,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 	memcpy(text, data, size);
 	text[size] = '\0';
 	char *line = strsep(&rest, "\n"), *type = strsep(&rest, "\n"), *length = strsep(&rest, "\n"), *cursor = strsep(&rest, "\n");
+	char *accept = strsep(&rest, "\n");
 	char *method = strsep(&line, " "), *path = line ? strsep(&line, "?") : NULL;
 	const struct route *route = path ? check_path(method, path) : NULL;
 	if (path && line) {
@@ -164,6 +176,8 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 	check_headers(type, length);
 	if (cursor)
 		check_cursor(cursor);
+	if (accept)
+		check_encoding(accept);
 	free(text);
 	return 0;
 }
