@@ -64,6 +64,7 @@ def test_run_prints_the_address_and_where_the_first_password_is_and_stops_cleanl
     run = live()
     url = run.wait_output(r"API on (\S+)/api/v1").group(1)
     path = run.wait_output(r"password is in (\S+)").group(1)
+    assert run.wait_output(r"panel on (\S+)/\s").group(1) == url
     run.wait_output("Ctrl-C")
     api = Api(url, password=pathlib.Path(path).read_text().strip())
     until(lambda: api.get("/status").expect(200)["switchcore"]["state"] == "up", 5, "switchcore up")

@@ -314,6 +314,7 @@ def test_an_empty_name_serves_none(lab):
 
 # ---- SIGHUP
 
+@pytest.mark.threads
 def test_sighup_reads_the_folder_anew_and_a_faulty_one_changes_nothing(lab):
     www = fill(lab.directory / "www")
     lab.start("mgmtd", mgmtd=["--www", www])
@@ -333,6 +334,7 @@ def test_sighup_reads_the_folder_anew_and_a_faulty_one_changes_nothing(lab):
     assert ask(lab, "/").body == PAGE and ask(lab, "/a.js").body == b"new" and ask(lab, "/gone.html").status == 404
 
 
+@pytest.mark.threads
 def test_who_is_still_reading_a_file_gets_all_of_it_over_a_sighup(lab):
     www = fill(lab.directory / "www")
     (www / "large.js").write_bytes(b"0123456789abcdef" * (4 << 16))
