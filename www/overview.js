@@ -30,8 +30,8 @@ function useStatus() {
 
 function Switch({ status }) {
 	const core = status.switchcore, up = core.state === "up";
-	return html`<article class="tile"><h2>Switch</h2><p class="big" elementtiming="useful"><${State} name=${core.state} text=${core.state} /></p>
-		<p>${up ? html`for ${span(core.uptime_s)}, version ${core.version}` : core.detail || "Its last states are shown."}</p></article>`;
+	return html`<article class="tile"><h2>Switch</h2><p class="big"><${State} name=${core.state} text=${core.state} /></p>
+		<p elementtiming="useful">${up ? html`for ${span(core.uptime_s)}, version ${core.version}` : core.detail || "Its last states are shown."}</p></article>`;
 }
 
 // Stored, published and applied: level, or where it hangs.
