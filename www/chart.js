@@ -1,6 +1,5 @@
 // What moves, as lines.
 import { html, useEffect, useRef, useState } from "./vendor/preact.js";
-import uPlot from "./vendor/uplot.js";
 
 const KEPT = 300;
 
@@ -27,19 +26,27 @@ function options(width, height, series) {
 
 // samples: as useSamples gives them; series: [{label, tone, dash}]
 export function Chart({ label, samples, series, height = 150 }) {
-	const box = useRef(null), plot = useRef(null);
+	const box = useRef(null), plot = useRef(null), latest = useRef(samples);
+	latest.current = samples;
 	useEffect(() => {
+		let Plot, gone = false;
 		const draw = () => {
 			plot.current?.destroy();
-			plot.current = new uPlot(options(box.current.clientWidth, height, series), samples, box.current);
+			plot.current = new Plot(options(box.current.clientWidth, height, series), latest.current, box.current);
 		};
 		const dark = matchMedia("(prefers-color-scheme: dark)");
 		const theme = new MutationObserver(draw), size = new ResizeObserver(() => plot.current?.setSize({ width: box.current.clientWidth, height }));
-		draw();
-		size.observe(box.current);
-		theme.observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
-		dark.addEventListener("change", draw);
-		return () => { size.disconnect(); theme.disconnect(); dark.removeEventListener("change", draw); plot.current.destroy(); };
+		// It is a third of all that the panel loads, and nothing waits for it.
+		import("./vendor/uplot.js").then(module => {
+			if (gone)
+				return;
+			Plot = module.default;
+			draw();
+			size.observe(box.current);
+			theme.observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
+			dark.addEventListener("change", draw);
+		});
+		return () => { gone = true; size.disconnect(); theme.disconnect(); dark.removeEventListener("change", draw); plot.current?.destroy(); };
 	}, []);
 	useEffect(() => plot.current?.setData(samples), [samples]);
 	return html`<figure class="chart"><div ref=${box} role="img" aria-label=${label}></div><figcaption>${series.map(one => html`<span key=${one.label} class=${`key ${one.tone}`}>${one.label}</span>`)}</figcaption></figure>`;
