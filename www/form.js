@@ -57,8 +57,8 @@ function namesFor(field) {
 	return field.refers_to ? [...(tables[field.refers_to]?.value.rows.keys() || [])] : null;
 }
 
-// stored: the object as read (null: a new one); etag: of it; effective: of ?effective=true; start: values of a new one's form
-export function ObjectForm({ kind, stored, etag, effective, start, onSaved, children }) {
+// stored: the object as read (null: a new one); etag: of it; effective: of ?effective=true; start: values of a new one's form; after: what a saved one offers
+export function ObjectForm({ kind, stored, etag, effective, start, onSaved, after, children }) {
 	const key = stored ? `${kind.kind}/${stored.name}` : kind.kind, kept = keptDraft(key), base = kept?.base || stored || start || fresh(kind);
 	const [draft, setDraft] = useState(kept?.draft || { ...base }), [name, setName] = useState(kept?.name || ""), [comment, setComment] = useState("");
 	const [failed, setFailed] = useState(null), [busy, setBusy] = useState(false), [conflict, setConflict] = useState(null), [saved, setSaved] = useState(null);
@@ -135,7 +135,7 @@ export function ObjectForm({ kind, stored, etag, effective, start, onSaved, chil
 				${said.answer && !error && html`<p><strong>${isNew ? `New ${noun(kind.kind)}` : plural(count, "change")}.</strong></p><${Effects} answer=${said.answer} />`}</div>
 				<input class="why" name="comment" aria-label="Why? (kept in the history)" placeholder="Why? (kept in the history)" maxlength="1024" value=${comment} onInput=${event => setComment(event.target.value)} autocomplete="off" />
 				<div class="buttons"><button type="button" class="secondary" onClick=${discard}>Discard</button><button type="submit" disabled=${busy} aria-busy=${busy}>${isNew ? "Create" : "Save"}</button></div>`}
-			${!dirty && saved && html`<${Saved} answer=${saved} />`}</div>`}
+			${!dirty && saved && html`<${Saved} answer=${saved} after=${after} />`}</div>`}
 		${conflict && html`<${Conflict} kind=${kind} title=${`${conflict.theirs.changed_by} changed ${stored.name} meanwhile`}
 			told=${`Revision ${conflict.theirs.revision}, ${clockTime(conflict.theirs.changed_at)}.`} base=${root.current} mine=${draft} theirs=${conflict.theirs} onClose=${() => setConflict(null)} onChoose=${merged => resolve(merged, conflict.theirs, conflict.etag)} />`}
 	</form>`;
@@ -146,8 +146,8 @@ const appliedWords = {
 	rejected: "The switch could not take it.",
 };
 
-export function Saved({ answer }) {
-	return html`<p class="saved" role="status">${answer.changed ? html`Saved as <a href=${`#/history/${answer.revision}`}>revision ${answer.revision}</a>. ${appliedWords[answer.applied] || ""}` : "Nothing had changed."}</p>
+export function Saved({ answer, after }) {
+	return html`<p class="saved" role="status">${answer.changed ? html`Saved as <a href=${`#/history/${answer.revision}`}>revision ${answer.revision}</a>. ${appliedWords[answer.applied] || ""}` : "Nothing had changed."}${answer.changed && after}</p>
 		${(answer.warnings || []).map(warning => html`<p class="warning">${warning.detail}</p>`)}`;
 }
 

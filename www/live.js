@@ -60,7 +60,7 @@ export async function reload(kind, name) {
 	tables[kind].changed();
 }
 
-function take(kind, status) {
+export function takeStatus(kind, status) {
 	for (const rows of [tables[kind].value.rows, incoming.get(kind)]) {
 		const row = rows?.get(status.name);
 		if (row)
@@ -111,8 +111,8 @@ function open() {
 	source = new EventSource("/api/v1/events");
 	source.onopen = () => heard("ok");
 	source.onerror = closed;
-	on("registration", status => take("registrations", status));
-	on("gateway", status => take(status.kind, status));
+	on("registration", status => takeStatus("registrations", status));
+	on("gateway", status => takeStatus(status.kind, status));
 	on("call", call => callWatchers.forEach(watcher => watcher(call)));
 	on("revision", takeRevision);
 	on("switchcore", state => { switchcore.set(state); reloadAll(); });

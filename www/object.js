@@ -40,10 +40,10 @@ function Existing({ kind, name, described, query }) {
 		${row && html`<${Now} kind=${kind} row=${row} show=${query.show} />`}
 		<${AdviceList} kind=${kind} name=${name} quiet />
 		${kind !== "registrations" && row && html`<${GatewayTools} kind=${kind} row=${row} show=${query.show} />`}
-		<section aria-labelledby="settings-title"><div class="head"><h2 id="settings-title">Settings</h2>
+		<section id="show-settings" aria-labelledby="settings-title"><div class="head"><h2 id="settings-title">Settings</h2>
 			${data && html`<p class="foot">set in <a href=${link(["history", String(data.stored.revision)])}>revision ${data.stored.revision}</a> by ${data.stored.changed_by}, ${clockTime(data.stored.changed_at)} · <a href=${link(["history"], { kind, name })}>its history</a></p>`}</div>
 			<${Fault} error=${error} />
-			${data && html`<${ObjectForm} kind=${described} stored=${data.stored} etag=${data.etag} effective=${data.effective} onSaved=${reload}>${tools => html`<${PresetChooser} kind=${kind} name=${name} ...${tools} />`}</${ObjectForm}>`}</section>
+			${data && html`<${ObjectForm} kind=${described} stored=${data.stored} etag=${data.etag} effective=${data.effective} onSaved=${reload} after=${kind !== "registrations" && html` <a href=${link([kind, name], { show: "verify" })}>Verify with the next real call</a>`}>${tools => html`<${PresetChooser} kind=${kind} name=${name} ...${tools} />`}</${ObjectForm}>`}</section>
 		${deleting && html`<${DeleteDialog} kind=${kind} name=${name} onClose=${() => setDeleting(false)} onDone=${() => go([listOf(kind)])} />`}`;
 }
 

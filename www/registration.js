@@ -1,5 +1,6 @@
 // What one registration does now, and what its last attempts were.
 import { get, path } from "./api.js";
+import { Checklist } from "./checklist.js";
 import { Glyph, State } from "./glyph.js";
 import { Drain, RefreshButton } from "./registrations.js";
 import { link } from "./route.js";
@@ -29,7 +30,7 @@ function Attempts({ items, now }) {
 			<td>${one.requested_expiry ?? "–"} / ${one.granted_expiry ?? "–"}</td><td>${one.since_previous_s === null ? "–" : `${one.since_previous_s} s`}${one.planned_s !== null && html`<small> planned ${one.planned_s} s</small>`}</td><td>${one.target}</td></tr>`)}</tbody></table></div>`;
 }
 
-const Fact = ({ name, children }) => children !== null && children !== undefined && children !== "" && html`<div><dt>${name}</dt><dd>${children}</dd></div>`;
+export const Fact = ({ name, children }) => children !== null && children !== undefined && children !== "" && html`<div><dt>${name}</dt><dd>${children}</dd></div>`;
 
 export function RegistrationNow({ row }) {
 	const now = useNow(), status = row.status || {};
@@ -44,5 +45,6 @@ export function RegistrationNow({ row }) {
 			<${Fact} name="Registrar">${status.remote_address}</${Fact}><${Fact} name="From">${status.listener}</${Fact}><${Fact} name="Contact">${status.contact}</${Fact}>
 			<${Fact} name="Round trip">${status.rtt_ms !== null && status.rtt_ms !== undefined && `${status.rtt_ms} ms`}</${Fact}><${Fact} name="NAT">${nat}</${Fact}>
 			<${Fact} name="Attempts">${status.attempts !== null && status.attempts !== undefined && `${status.attempts}, ${status.failures} failed, ${status.consecutive_failures} running; ${status.attempts_last_hour} in the last hour`}</${Fact}></dl>
-		<h2>Last attempts</h2>${data && html`<${Attempts} items=${data.items} now=${now} />`}</section>`;
+		<h2>Last attempts</h2>${data && html`<${Attempts} items=${data.items} now=${now} />`}</section>
+		<${Checklist} which="outbound-registration" query=${{ registration: row.name }} />`;
 }

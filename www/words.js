@@ -54,6 +54,12 @@ export const plural = (n, one, many) => `${n.toLocaleString()} ${n === 1 ? one :
 const nouns = { "registrations": "registration", "routing-gateways": "routing gateway", "mapping-gateways": "mapping gateway", "sip-parameters": "parameter" };
 export const noun = kind => nouns[kind] || kind.replaceAll("-", " ").replace(/s$/, "");
 
+// Where a number stands in a message, by the words of the settings.
+export const written = {
+	to: "To", request_line: "request line", diversion: "Diversion", from: "From", remote_party_id: "Remote-Party-ID", display: "display name",
+	p_asserted_identity: "P-Asserted-Identity", p_preferred_identity: "P-Preferred-Identity",
+};
+
 // What a change does to the running switch, from the effects of a rehearsal.
 export function effectsText(effects) {
 	const count = effects?.reregister?.count || 0;
