@@ -1,11 +1,12 @@
 // Changes of fields as people read them.
-import { html } from "./vendor/preact.js";
+import { html, useState } from "./vendor/preact.js";
 import { link } from "./route.js";
 import { valueText } from "./schema.js";
 import { noun, plural } from "./words.js";
 
 const ops = { create: "new", update: "changed", delete: "deleted", put: "set", patch: "changed" };
-const MOST = 20;	// objects shown at once
+export const SHOWN = 20;	// objects at first
+const MORE = 100;
 
 export const objectLink = (kind, name) => kind === "sip-parameters" ? link(["parameters"], { q: name }) : link([kind, name]);
 
@@ -29,13 +30,14 @@ function fieldsOf(object, kind) {
 	return object.fields;
 }
 
-// diff: as the API answers it; kinds: of schema()
-export function Diff({ diff, kinds }) {
-	return html`<div class="diff">${diff.slice(0, MOST).map(object => html`<section key=${`${object.kind}/${object.name}`}>
-		<h3><span class=${`op ${object.op}`}>${ops[object.op]}</span> ${noun(object.kind)} <a href=${objectLink(object.kind, object.name)}>${object.name}</a></h3>
+// diff: as the API answers it; kinds: of schema(); tools(object): what can be done about one, beside its name
+export function Diff({ diff, kinds, tools }) {
+	const [most, show] = useState(SHOWN);
+	return html`<div class="diff">${diff.slice(0, most).map(object => html`<section key=${`${object.kind}/${object.name}`}>
+		<h3><span class=${`op ${object.op}`}>${ops[object.op]}</span> ${noun(object.kind)} <a href=${objectLink(object.kind, object.name)}>${object.name}</a></h3>${tools?.(object)}
 		<table aria-label=${`${ops[object.op]} ${noun(object.kind)} ${object.name}`}><tbody>${fieldsOf(object, kinds?.get(object.kind)).map(field =>
 			html`<${Field} key=${field.pointer} kind=${kinds?.get(object.kind)} field=${field} />`)}</tbody></table>
 	</section>`)}
-	${diff.length > MOST && html`<p>… and ${plural(diff.length - MOST, "more object")}.</p>`}
+	${diff.length > most && html`<p>… and ${plural(diff.length - most, "more object")}. <button type="button" class="secondary small" onClick=${() => show(most + MORE)}>Show ${Math.min(MORE, diff.length - most)} more</button></p>`}
 	${diff.length === 0 && html`<p>Nothing differs.</p>`}</div>`;
 }

@@ -1,5 +1,5 @@
 // Times as people say them.
-import { useEffect, useState } from "./vendor/preact.js";
+import { html, useEffect, useState } from "./vendor/preact.js";
 import { Store, useStore } from "./store.js";
 
 const clock = new Store(Date.now());
@@ -50,6 +50,20 @@ export function clockTime(at) {
 		return "";
 	const then = new Date(at);
 	return (then.toDateString() === new Date().toDateString() ? sameDay : otherDay).format(then);
+}
+
+const STEP = 15000;	// minutes need no second hand
+
+// "12 min ago", its exact time in the title.
+export function Ago({ at }) {
+	const [, again] = useState(0);
+	useEffect(() => {
+		const timer = setInterval(() => again(n => n + 1), STEP);
+		return () => clearInterval(timer);
+	}, []);
+	const s = (Date.now() - ms(at)) / 1000;
+	const said = s < 60 ? "just now" : s < 3600 ? `${Math.floor(s / 60)} min ago` : s < 86400 ? `${Math.floor(s / 3600)} h ago` : `${Math.floor(s / 86400)} d ago`;
+	return html`<time datetime=${at} title=${`${clockTime(at)}, ${at}`}>${said}</time>`;
 }
 
 // The value, once it stayed the same for so long.
