@@ -1,8 +1,10 @@
 // A change that is looked at before it is made: what differs, what it does to the switch, what the server warns of, and why.
 import { change } from "./api.js";
 import { Dialog, Fault } from "./dialog.js";
-import { Diff } from "./diff.js";
+import { SHOWN } from "./diff.js";
 import { Glyph } from "./glyph.js";
+import { LongDiff } from "./long-diff.js";
+import { changeText } from "./revision-text.js";
 import { schema } from "./schema.js";
 import { useLoad } from "./store.js";
 import { html, useState } from "./vendor/preact.js";
@@ -38,7 +40,8 @@ export function ChangeDialog({ title, send, act = "Apply", danger, onClose, onDo
 		${!answer && !rehearsal.error && html`<p aria-busy="true">Looking at what it would do …</p>`}
 		<${Fault} error=${failed || rehearsal.error} />
 		${nothing && html`<p>Everything is like that already: nothing to change.</p>`}
-		${answer && !nothing && html`<${Effects} answer=${answer.data} /><${Diff} diff=${answer.data.diff} kinds=${kinds} />
+		${answer && !nothing && html`<${Effects} answer=${answer.data} />${answer.data.diff.length > SHOWN && html`<p>${changeText(answer.data.diff, kinds)}</p>`}
+			<div class="preview" tabindex="0" role="region" aria-label="What differs"><${LongDiff} diff=${answer.data.diff} kinds=${kinds} /></div>
 			<label>Why? <small>(kept in the history)</small><input name="comment" maxlength="1024" value=${comment} onInput=${event => setComment(event.target.value)} autocomplete="off" /></label>`}
 		<footer><button type="button" class="secondary" onClick=${onClose}>Cancel</button>
 			<button type="submit" class=${danger ? "danger" : null} disabled=${!answer || nothing || busy} aria-busy=${busy}>${act}</button></footer>

@@ -34,7 +34,7 @@ function fieldsOf(object, kind) {
 export function Diff({ diff, kinds, tools }) {
 	const [most, show] = useState(SHOWN);
 	return html`<div class="diff">${diff.slice(0, most).map(object => html`<section key=${`${object.kind}/${object.name}`}>
-		<h3><span class=${`op ${object.op}`}>${ops[object.op]}</span> ${noun(object.kind)} <a href=${objectLink(object.kind, object.name)}>${object.name}</a></h3>${tools?.(object)}
+		<h3><span class=${`op ${object.op}`}>${ops[object.op]}</span> ${noun(object.kind)} <a href=${objectLink(object.kind, object.name)}>${object.name}</a></h3>${tools && tools(object)}
 		<table aria-label=${`${ops[object.op]} ${noun(object.kind)} ${object.name}`}><tbody>${fieldsOf(object, kinds?.get(object.kind)).map(field =>
 			html`<${Field} key=${field.pointer} kind=${kinds?.get(object.kind)} field=${field} />`)}</tbody></table>
 	</section>`)}

@@ -30,18 +30,18 @@ function RestoreTools({ revision, object, onRestore }) {
 	return html`<span class="tools">${restorable(revision.revision, object).map(one => html`<button key=${one.number} type="button" class="secondary small" onClick=${() => onRestore({ number: one.number, object })}>${one.text}<span class="hidden-text"> ${object.name}</span></button>`)}</span>`;
 }
 
-function Changes({ revision, kinds, onRestore }) {
+function Changes({ revision, kinds, find, onRestore }) {
 	// Of a kind that this server no longer knows the fields are not told.
 	const diff = revision.changes.map(change => ({ ...change, fields: change.fields || [] }));
-	return html`<${LongDiff} diff=${diff} kinds=${kinds} tools=${onRestore && may("admin") && (object => html`<${RestoreTools} revision=${revision} object=${object} onRestore=${onRestore} />`)} />`;
+	return html`<${LongDiff} diff=${diff} kinds=${kinds} find=${find} tools=${onRestore && may("admin") && (object => html`<${RestoreTools} revision=${revision} object=${object} onRestore=${onRestore} />`)} />`;
 }
 
 // Unfolded in the list.
-export function RevisionDetail({ number, kinds }) {
+export function RevisionDetail({ number, kinds, find }) {
 	const { data, error, reload } = useRevision(String(number));
 	if (!data || !kinds)
 		return error ? html`<${Fault} error=${error} />` : html`<p aria-busy="true">Being loaded …</p>`;
-	return html`<${Confirmation} number=${number} confirmation=${data.confirmation} onChanged=${reload} /><${Changes} revision=${data} kinds=${kinds} /><${Facts} revision=${data} />
+	return html`<${Confirmation} number=${number} confirmation=${data.confirmation} onChanged=${reload} /><${Changes} revision=${data} kinds=${kinds} find=${find} /><${Facts} revision=${data} />
 		<p class="foot"><a href=${link(["history", String(number)])}>Revision ${number}${may("admin") ? ": look, or make it current again" : ""}</a></p>`;
 }
 

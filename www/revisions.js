@@ -14,15 +14,15 @@ import { plural } from "./words.js";
 
 const SETTLE_MS = 250;
 
-function Row({ item, kinds, chosen, choose, unfolded, unfold }) {
-	const what = useMemo(() => changeText(item.changes, kinds), [item, kinds]);
+function Row({ item, kinds, wanted, chosen, choose, unfolded, unfold }) {
+	const what = useMemo(() => changeText(item.changes, kinds, wanted), [item, kinds, wanted]);
 	return html`<li class=${`revision${chosen ? " chosen" : ""}`}>
 		<input type="checkbox" checked=${chosen} aria-label=${`Compare revision ${item.revision}`} onChange=${choose} />
 		<a class="number" href=${link(["history", String(item.revision)])} aria-label=${`Revision ${item.revision}`}>${item.revision}</a>
 		<details open=${unfolded} onToggle=${event => unfold(event.target.open)}><summary>
 			<span class="when"><${Ago} at=${item.at} /></span><span class="actor">${item.actor}</span>
 			<span class="what">${what}</span>${item.comment && html`<span class="comment">${item.comment}</span>`}</summary>
-			${unfolded && html`<${RevisionDetail} number=${item.revision} kinds=${kinds} />`}</details></li>`;
+			${unfolded && html`<${RevisionDetail} number=${item.revision} kinds=${kinds} find=${wanted} />`}</details></li>`;
 }
 
 // Two at most; a third takes the place of the one chosen first.
@@ -51,7 +51,7 @@ export function Revisions({ query }) {
 		<${RevisionFilter} query=${query} kinds=${kinds} actors=${actors} />
 		<${Waiting} items=${items} />
 		<${Fault} error=${past.error} />
-		<ol class="revisions" aria-label="Revisions, newest first">${items.map(item => html`<${Row} key=${item.revision} item=${item} kinds=${kinds} chosen=${chosen.includes(item.revision)} choose=${() => choose(item.revision)}
+		<ol class="revisions" aria-label="Revisions, newest first">${items.map(item => html`<${Row} key=${item.revision} item=${item} kinds=${kinds} wanted=${filter.name} chosen=${chosen.includes(item.revision)} choose=${() => choose(item.revision)}
 			unfolded=${unfolded.has(item.revision)} unfold=${unfold(item.revision)} />`)}</ol>
 		${items.length === 0 && !past.busy && !past.error && html`<p class="empty">${filtered ? "No revision is like that." : "Nothing was changed yet."}</p>`}
 		<div class="more"><p class="foot" role="status">${plural(items.length, "revision")}${past.busy ? past.next ? `, looking below ${past.next.slice(1)} …` : ", being loaded …" : past.next ? "" : filtered ? ": all there are like that" : ": all there are"}</p>
