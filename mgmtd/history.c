@@ -212,6 +212,7 @@ void history_list(struct request *r)
 		.before = before, .limit = (unsigned)request_query_number(r, Q_LIMIT), .actor = request_query_text(r, Q_ACTOR),
 		.kind = kind, .name = request_query_text(r, Q_NAME), .q = request_query_text(r, Q_REVISION_Q),
 		.since = time_of(r, Q_REVISION_SINCE), .until = time_of(r, Q_REVISION_UNTIL),
+		.pending = request_query_number(r, Q_PENDING) != 0,
 	};
 	start(r, h, read_list, answer_list);
 }

@@ -26,6 +26,8 @@ static const char *const sql[SQL_COUNT] = {
 		" FROM revisions LEFT JOIN confirmations USING (revision) WHERE revision = ?1",
 	[SQL_EACH] = EACH,
 	[SQL_IN_SPAN] = "SELECT until FROM spans WHERE facet = ?1 AND value = ?2 AND since <= ?3 ORDER BY since DESC LIMIT 1",
+	/* Looks at all that are pending, which are few, and at none that are settled. */
+	[SQL_PENDING] = "SELECT max(revision) FROM confirmations INDEXED BY confirmations_pending WHERE state = 'pending' AND deadline > 0 AND revision <= ?1",
 	[SQL_CHANGE] = CHANGE,
 	[SQL_TOUCHED] = "SELECT (SELECT revision FROM changes WHERE kind = ?1 AND name = ?2 AND revision > ?3 ORDER BY revision LIMIT 1),"
 		" (SELECT revision FROM changes WHERE kind = ?1 AND name = ?2 AND revision <= ?4 ORDER BY revision DESC LIMIT 1)",

@@ -17,6 +17,7 @@ struct revision_filter {
 	const struct kind *kind;	/* touches an object of this kind */
 	const char *name;		/* touches an object of this name; with kind: this very object */
 	const char *q;			/* in the comment or the name of an object, in any case */
+	bool pending;			/* waits to be confirmed */
 	int64_t since, until;		/* µs: at or after, and before; 0 = any.  By search, so where a clock was set back
 					 * revisions may be missed that were made until it had caught up */
 };

@@ -31,6 +31,14 @@ static int in_span(struct store_history *h, const char *facet, const char *value
 	return store_history_lower(statement, at);
 }
 
+static int in_pending(struct store_history *h, uint64_t *at)
+{
+	sqlite3_stmt *statement = h->statements[SQL_PENDING];
+
+	sqlite3_bind_int64(statement, 1, (sqlite3_int64)*at);
+	return store_history_lower(statement, at);
+}
+
 static int in_changes_of_any_kind(struct store_history *h, const char *name, uint64_t *at)
 {
 	uint64_t newest = 0;
@@ -54,7 +62,9 @@ static int settle(struct search *x)
 
 	do {
 		before = x->at;
-		if (f->actor)
+		if (f->pending)
+			error = in_pending(x->h, &x->at);
+		if (!error && x->at && f->actor)
 			error = in_span(x->h, STORE_SPAN_ACTOR, f->actor, &x->at);
 		if (!error && x->at && f->kind && !f->name)
 			error = in_span(x->h, STORE_SPAN_KIND, f->kind->path, &x->at);
@@ -109,7 +119,7 @@ static int look(struct search *x, struct buffer *items, unsigned *count)
 	sqlite3_bind_int64(statement, 1, (sqlite3_int64)asked);
 	int code = sqlite3_step(statement);
 	uint64_t found = code == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(statement, 0) : 0;
-	bool indexed = x->filter->actor || x->filter->kind || x->filter->name;
+	bool indexed = x->filter->actor || x->filter->kind || x->filter->name || x->filter->pending;
 	const char *record = found ? store_history_text(statement, 1) : "";
 	if (found >= x->first && found && (found == asked || !indexed) && matches(record, x->filter))
 		*count += append(items, record);

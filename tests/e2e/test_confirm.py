@@ -87,6 +87,24 @@ def test_a_confirmed_change_stays(api, lab):
     assert api.get("/registrations/a")["port"] == 5070 and confirmation(api, 2)["state"] == "confirmed"
 
 
+def test_the_history_tells_which_changes_wait(api, lab):
+    def waiting(**query):
+        return [item["revision"] for item in api.pages("/revisions", pending="true", **query)]
+
+    assert waiting() == []
+    for port in range(5071, 5076):
+        api.patch("/registrations/a", {"port": port}, query=SOON if port != 5073 else {}).expect(200)
+    api.patch("/sip-parameters", {"SS_REPLY_UNAUTHORIZED": False}, query=SOON).expect(200)
+    assert waiting() == [7, 6, 5, 3, 2] and waiting(limit=1) == [7, 6, 5, 3, 2]
+    assert waiting(kind="registrations") == [6, 5, 3, 2] and waiting(kind="registrations", name="a", limit=1) == [6, 5, 3, 2]
+    assert waiting(actor="nobody") == []
+    api.post("/revisions/5/confirm").expect(200)
+    run_out(lab, 3)
+    wait_state(api, 3, "rolled_back")
+    assert waiting() == [7, 6, 2]
+    assert len(api.get("/revisions", pending="false").expect(200)["items"]) >= 7
+
+
 def test_the_deadline_outlasts_kills_and_what_passed_while_down_goes_back_at_the_start(api, lab):
     for port in (5070, 5071):
         revision = api.patch("/registrations/a", {"port": port}, query=SOON).expect(200)["revision"]
