@@ -2,23 +2,22 @@
 import { call, get, may, path } from "./api.js";
 import { Fault } from "./dialog.js";
 import { Glyph } from "./glyph.js";
+import { newestRevision } from "./live.js";
 import { link } from "./route.js";
-import { useLoad } from "./store.js";
+import { useLoad, useStore } from "./store.js";
 import { clockTime, ms, span, useNow } from "./time.js";
 import { html, useEffect, useState } from "./vendor/preact.js";
 
 const LATE_MS = 1500;	// after the deadline the switch writes what goes back
-const LONGEST_MS = 3600000;	// confirm_within is an hour at most
-const ASKED = 50, OBJECTS = 100;	// revisions looked into, and objects in one: their details may be large
+const AGAIN_MS = 10000;		// no event tells that somebody else kept it
+const MOST = 50;
 
 const RevisionLink = ({ number }) => html`<a href=${link(["history", String(number)])}>revision ${number}</a>`;
 
 function Pending({ number, confirmation, onChanged }) {
 	const now = useNow(), left = (ms(confirmation.confirm_by) - now) / 1000, over = left <= 0, [busy, setBusy] = useState(false), [error, setError] = useState(null);
 	useEffect(() => {
-		if (!over)
-			return undefined;
-		const timer = setInterval(onChanged, LATE_MS);
+		const timer = setInterval(onChanged, over ? LATE_MS : AGAIN_MS);
 		return () => clearInterval(timer);
 	}, [over]);
 	const keep = async () => {
@@ -47,14 +46,14 @@ export function Confirmation({ number, confirmation, onChanged }) {
 	return html`<p class="settled"><${Glyph} name="bad" /> Not kept in time, and it could not go back${when}: ${detail || "the server does not say why"}.</p>`;
 }
 
-// Those that wait, of a list.  The list does not tell which do, so the young ones are asked.
-async function waiting(items) {
-	const young = items.filter(item => Date.now() - ms(item.at) < LONGEST_MS && item.changes.length <= OBJECTS).slice(0, ASKED);
-	const details = await Promise.all(young.map(item => get(path("revisions", String(item.revision)))));
+// All that wait.
+async function waiting() {
+	const { items } = await get("/revisions", { pending: true, limit: MOST });
+	const details = await Promise.all(items.map(item => get(path("revisions", String(item.revision)))));
 	return details.filter(detail => detail.confirmation?.state === "pending");
 }
 
-export function Waiting({ items }) {
-	const { data, reload } = useLoad(() => waiting(items), [items[0]?.revision]);
+export function Waiting() {
+	const latest = useStore(newestRevision), { data, reload } = useLoad(waiting, [latest?.revision]);
 	return (data || []).map(one => html`<${Pending} key=${one.revision} number=${one.revision} confirmation=${one.confirmation} onChanged=${reload} />`);
 }

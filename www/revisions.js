@@ -49,7 +49,7 @@ export function Revisions({ query }) {
 	const actors = useMemo(() => [...new Set(items.map(item => item.actor))].sort(), [items]);
 	return html`<section aria-labelledby="revisions-title"><div class="head"><h2 id="revisions-title">Revisions ${past.newest > 0 && html`<small>newest ${past.newest}</small>`}</h2><a href=${link(["history"], { compare: 1 })}>Compare by number</a></div>
 		<${RevisionFilter} query=${query} kinds=${kinds} actors=${actors} />
-		<${Waiting} items=${items} />
+		<${Waiting} />
 		<${Fault} error=${past.error} />
 		<ol class="revisions" aria-label="Revisions, newest first">${items.map(item => html`<${Row} key=${item.revision} item=${item} kinds=${kinds} wanted=${filter.name} chosen=${chosen.includes(item.revision)} choose=${() => choose(item.revision)}
 			unfolded=${unfolded.has(item.revision)} unfold=${unfold(item.revision)} />`)}</ol>
