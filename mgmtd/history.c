@@ -112,16 +112,15 @@ static void answer_list(struct request *r)
 		history_trouble(r);
 		return;
 	}
-	uint64_t revision = model_newest(r->daemon->model);
 	buffer_format(&b, "{\"items\":");
 	buffer_text(&b, h->out.text);
 	if (h->next)
 		buffer_format(&b, ",\"next\":\"r%" PRIu64 "\"", h->next);
 	else
 		buffer_text(&b, ",\"next\":null");
-	buffer_format(&b, ",\"revision\":%" PRIu64 "}", revision);
+	buffer_format(&b, ",\"revision\":%" PRIu64 "}", h->number);
 	answer_buffer(r, 200, "application/json", &b);
-	answer_etag(r, revision);
+	answer_etag(r, h->number);
 }
 
 /* Of one revision, and what never changes again. */
@@ -207,6 +206,7 @@ void history_list(struct request *r)
 	struct history *h = calloc(1, sizeof *h);
 	if (!h)
 		return;
+	h->number = model_newest(r->daemon->model);	/* before anything is read: the list holds all up to it */
 	/* The texts are the request's, which outlives the work. */
 	h->filter = (struct revision_filter){
 		.before = before, .limit = (unsigned)request_query_number(r, Q_LIMIT), .actor = request_query_text(r, Q_ACTOR),
