@@ -17,7 +17,7 @@ async function pages(filter, cursor, signal, enough, take) {
 	} while (cursor && !enough());
 }
 
-// key: of the filter.  {items, next, newest, busy, error, older}
+// key: of the filter.  newest: of all revisions, up to which `items` has them.  {items, next, newest, busy, error, older}
 export function usePast(filter, key) {
 	const [state, set] = useState(none), now = useRef(state), abort = useRef(null), latest = useStore(newestRevision), net = useStore(connection);
 	const put = part => { now.current = { ...now.current, ...part }; set(now.current); };
@@ -37,7 +37,7 @@ export function usePast(filter, key) {
 		put({ busy: true, error: null });
 		try {
 			await pages(filter, now.current.next || undefined, signal, () => now.current.items.length - had >= PAGE / 2, page => !signal.aborted &&
-				put({ items: [...now.current.items, ...page.items], next: page.next, newest: Math.max(now.current.newest, page.revision) }));
+				put({ items: [...now.current.items, ...page.items], next: page.next, newest: now.current.newest || page.revision }));
 		} finally {
 			if (!signal.aborted)
 				put({ busy: false });
@@ -47,9 +47,9 @@ export function usePast(filter, key) {
 	// What came since, put on top.  Asked for and not taken from the event: events may have been missed, and the filter is the server's.
 	const newer = () => run(async signal => {
 		const top = now.current.newest, fresh = [];
-		let reached = false, newest = top;
+		let reached = false, newest = 0;
 		await pages(filter, undefined, signal, () => reached, page => {
-			newest = Math.max(newest, page.revision);
+			newest ||= page.revision;
 			fresh.push(...page.items.filter(item => item.revision > top));
 			// The cursor is a revision: all above it was looked at.
 			reached = page.items.some(item => item.revision <= top) || Number(page.next?.slice(1)) <= top;
@@ -66,18 +66,19 @@ export function usePast(filter, key) {
 		return () => abort.current.abort();
 	}, [key]);
 
-	// One question at a time, however many revisions come.
-	const asking = useRef(false);
+	// One question at a time, however many revisions come; of a filter that was given up, none.
+	const asking = useRef(null);
 	useEffect(() => {
-		const behind = () => !abort.current.signal.aborted && (newestRevision.value?.revision || 0) > now.current.newest;
-		if (asking.current || !now.current.newest)
+		const own = abort.current, behind = () => own === abort.current && (newestRevision.value?.revision || 0) > now.current.newest;
+		if (asking.current === own || !now.current.newest)
 			return;
-		asking.current = true;
+		asking.current = own;
 		(async () => {
 			do
 				await newer();
 			while (behind() && !now.current.error);
-			asking.current = false;
+			if (asking.current === own)
+				asking.current = null;
 		})();
 	}, [latest?.revision, net.state, state.newest > 0]);
 

@@ -27,13 +27,13 @@ export function RevisionFilter({ query, kinds, actors }) {
 	const set = more => setQuery({ ...query, ...more }), typed = name => event => set({ [name]: event.target.value });
 	const moment = name => event => set({ [name]: fromLocal(event.target.value) });
 	const given = Object.keys(filterOf(query)).length;
-	return html`<form class="history-filter" role="search" aria-label="Filter revisions" onSubmit=${event => event.preventDefault()}>
+	return html`<form class="history-filter" aria-label="Filter revisions" onSubmit=${event => event.preventDefault()}>
 		<label>Text <input type="search" maxlength="128" placeholder="in comment or names" value=${query.q || ""} onInput=${typed("q")} /></label>
 		<label>Person <input list="history-actors" maxlength="63" autocomplete="off" spellcheck=${false} placeholder="anybody" value=${query.actor || ""} onInput=${typed("actor")} /></label>
 		<datalist id="history-actors">${actors.map(actor => html`<option key=${actor} value=${actor} />`)}</datalist>
 		<label>Kind <select onChange=${typed("kind")}><option value="" selected=${!query.kind}>any</option>${[...(kinds?.keys() || (query.kind ? [query.kind] : []))].map(kind => html`<option key=${kind} value=${kind} selected=${kind === query.kind}>${noun(kind)}</option>`)}</select></label>
 		<label>Name <input maxlength="63" autocomplete="off" spellcheck=${false} placeholder="any" value=${query.name || ""} onInput=${typed("name")} /></label>
-		<label>From <input type="datetime-local" value=${localText(query.since)} onChange=${moment("since")} /></label>
-		<label>Before <input type="datetime-local" value=${localText(query.until)} onChange=${moment("until")} /></label>
+		<label class="moment">From <input type="datetime-local" value=${localText(query.since)} onChange=${moment("since")} /></label>
+		<label class="moment">Before <input type="datetime-local" value=${localText(query.until)} onChange=${moment("until")} /></label>
 		${given > 0 && html`<button type="button" class="secondary" onClick=${() => setQuery({})}>Clear</button>`}</form>`;
 }
