@@ -254,7 +254,7 @@ static bool take_registration(struct request *r, struct trace *t, const char *na
 	bool known = subject_read(r->daemon, &subject, &status).known;
 	/* A registration that has sent nothing has no Call-ID, and no message has this one. */
 	const char *call_id = known && status.call_id[0] ? status.call_id : "\r";
-	if (t->filter.call_id[0] && strcmp(t->filter.call_id, call_id) != 0)
+	if (!trace_filter_has_call_id(&t->filter, call_id))
 		call_id = "\r";
 	snprintf(t->filter.call_id, sizeof t->filter.call_id, "%s", call_id);
 	return true;

@@ -235,6 +235,21 @@ void trace_filter_free(struct trace_filter *f)
 
 /* ------------------------------------------------------------------ matching */
 
+/* No Call-ID has a comma in it (RFC 3261 25.1), but one that comes with it is still found by itself. */
+bool trace_filter_has_call_id(const struct trace_filter *f, const char *call_id)
+{
+	size_t len = strlen(call_id);
+	if (!f->call_id[0] || strcmp(f->call_id, call_id) == 0)
+		return true;
+	for (const char *at = f->call_id; *at; at += *at == ',') {
+		size_t n = strcspn(at, ",");
+		if (n > 0 && n == len && memcmp(at, call_id, n) == 0)
+			return true;
+		at += n;
+	}
+	return false;
+}
+
 static bool made_for_it(const struct trace_filter *f, const struct trace_seen *seen)
 {
 	uint32_t id;
@@ -289,7 +304,7 @@ bool trace_filter_passes(const struct trace_filter *f, const struct trace_seen *
 {
 	if (seen->header->at < f->since)
 		return false;
-	if (f->call_id[0] && strcmp(seen->call_id, f->call_id) != 0)
+	if (!trace_filter_has_call_id(f, seen->call_id))
 		return false;
 	if (f->number[0] && !is_of_number(f, seen))
 		return false;

@@ -17,6 +17,7 @@
 #include <netinet/in.h>
 
 #define TRACE_NUMBER_MAX 128
+#define TRACE_CALL_IDS_MAX 1024
 #define TRACE_PLACES_MAX 64
 
 /* Where messages come from or go to. */
@@ -32,7 +33,7 @@ bool trace_place_holds(const struct trace_place *place, const struct sockaddr_in
 
 struct trace_filter {
 	uint64_t since;					/* us */
-	char call_id[TRACE_CALL_ID_MAX + 1];		/* "" = any */
+	char call_id[TRACE_CALL_IDS_MAX + 1];		/* "" = any; several with commas between them */
 	char number[TRACE_NUMBER_MAX + 1];		/* "" = any */
 	char gateway[SCHEMA_NAME_MAX + 1];		/* "" = any */
 	/* of the gateway */
@@ -60,6 +61,8 @@ struct trace_seen {
 int trace_filter_gateway(struct trace_filter *filter, struct daemon *daemon, const char *name);
 /* What it takes to tell a gateway's messages. */
 void trace_filter_prepare(struct trace_filter *filter, struct daemon *daemon, struct status_reader *reader);
+/* Is it among those that are asked for?  True also when any is. */
+bool trace_filter_has_call_id(const struct trace_filter *filter, const char *call_id);
 /* For each message before the first trace_filter_passes(), while `learn` is set. */
 void trace_filter_learn(struct trace_filter *filter, const struct trace_seen *seen);
 

@@ -102,6 +102,7 @@ def test_the_trace_shows_each_gateway_its_leg(exchange, tmp_path):
         return {item["call_id"] for item in api.get("/trace", limit=1000, since=exchange.since, **query).expect(200)["items"]}
     assert legs(gateway="gateway") == {leg.call_id} and legs(gateway="caller") == {call.call_id}
     assert {call.call_id, leg.call_id} <= legs(number=NUMBER)
+    assert legs(call_id=f"{call.call_id},{leg.call_id}") == {call.call_id, leg.call_id}
     answer = api.request("GET", "/trace", query={"gateway": "gateway", "limit": 1000},
                          headers={"Accept": "application/vnd.tcpdump.pcap"}).expect(200)
     path = tmp_path / "leg.pcap"

@@ -150,6 +150,30 @@ static void a_number_is_looked_for_in_three_places(void **state)
 	assert_false(passes(&f, "192.0.2.1", 1, "", "\r\n\r\n"));
 }
 
+static bool asked_for(const char *list, const char *call_id)
+{
+	struct trace_filter f = { 0 };
+	snprintf(f.call_id, sizeof f.call_id, "%s", list);
+	return trace_filter_has_call_id(&f, call_id);
+}
+
+static void call_ids_are_asked_for_one_by_one_or_several(void **state)
+{
+	(void)state;
+	assert_true(asked_for("", "x"));
+	assert_true(asked_for("abc", "abc"));
+	assert_true(asked_for("abc,g1-xyz", "abc"));
+	assert_true(asked_for("abc,g1-xyz", "g1-xyz"));
+	assert_true(asked_for("abc,g1-xyz,", "g1-xyz"));
+	assert_false(asked_for("abc,g1-xyz", "g1"));
+	assert_false(asked_for("abc,g1", "g1-xyz"));
+	assert_false(asked_for("abc,g1-xyz", "xyz"));
+	assert_false(asked_for("abc,,g1-xyz", ""));
+	assert_false(asked_for(",", "abc"));
+	/* As a device made it that does not keep to the grammar. */
+	assert_true(asked_for("ab,c", "ab,c"));
+}
+
 static void filters_add_up(void **state)
 {
 	struct trace_filter f = of_gateway(true, NULL);
@@ -175,6 +199,7 @@ int main(void)
 		cmocka_unit_test(a_longer_source_of_another_gateway_takes_its_messages),
 		cmocka_unit_test(known_calls_are_a_mapping_gateways_wherever_they_come_from),
 		cmocka_unit_test(a_number_is_looked_for_in_three_places),
+		cmocka_unit_test(call_ids_are_asked_for_one_by_one_or_several),
 		cmocka_unit_test(filters_add_up),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
