@@ -122,11 +122,14 @@ export async function changePassword(current, next) {
 	await resume();
 }
 
-export async function download(where, query, accept, filename) {
-	const { data } = await call("GET", where, { query, accept });
+export function save(blob, filename) {
 	const link = document.createElement("a");
-	link.href = URL.createObjectURL(data);
+	link.href = URL.createObjectURL(blob);
 	link.download = filename;
 	link.click();
 	setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+}
+
+export async function download(where, query, accept, filename) {
+	save((await call("GET", where, { query, accept })).data, filename);
 }

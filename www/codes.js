@@ -3,8 +3,10 @@ import { Glyph } from "./glyph.js";
 import { clockTime } from "./time.js";
 import { html } from "./vendor/preact.js";
 
+const STOPS = [486, 487];	// as a gateway has them unless it is told others
+
 // 2xx; the callee's own no; refused; broken
-function mark(code, stops) {
+export function mark(code, stops = STOPS) {
 	if (code >= 200 && code < 300)
 		return { glyph: "good", word: "answered" };
 	if (stops.includes(code) || code >= 600)
@@ -14,7 +16,7 @@ function mark(code, stops) {
 	return { glyph: "bad", word: code ? "failed" : "no answer" };
 }
 
-export function Codes({ codes, stops = [486, 487] }) {
+export function Codes({ codes, stops = STOPS }) {
 	if (!codes?.length)
 		return html`<p class="faint">No call has ended yet.</p>`;
 	return html`<ol class="codes" aria-label="Answers to the last calls">${codes.map((one, i) => {

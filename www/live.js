@@ -15,7 +15,7 @@ export const newestRevision = new Store(null);	// the last revision event
 const incoming = new Map();	// kind → rows of a list that is being asked for
 
 const callWatchers = new Set();
-// watcher({…call, phase})
+// watcher({…call, phase}); watcher(null): events may have been missed
 export function watchCalls(watcher) {
 	callWatchers.add(watcher);
 	return () => callWatchers.delete(watcher);
@@ -86,6 +86,7 @@ export function reloadAll() {
 	for (const kind of KINDS)
 		if (tables[kind].value.state !== "unknown")
 			load(kind);
+	callWatchers.forEach(watcher => watcher(null));
 	get("/status").then(status => switchcore.set(status.switchcore), () => {});
 }
 

@@ -35,8 +35,10 @@ export function panelLink(evidence) {
 		return link(["parameters"], { q: name });
 	if (kind === "registrations" || kind === "routing-gateways" || kind === "mapping-gateways")
 		return name ? link([kind, name], what ? { show: what } : {}) : link([kind]);
-	if (kind === "trace" || kind === "calls" || kind === "cdrs")
-		return link([kind === "trace" ? "trace" : "calls"], query);
+	if (kind === "trace")
+		return link(["trace"], query);
+	if (kind === "calls" || kind === "cdrs")
+		return link(["calls"], kind === "calls" ? query : { view: "records", ...query, record: name });
 	if (kind === "revisions" || kind === "diff")
 		return link(["history", ...(name ? [name] : [])], query);
 	return null;
