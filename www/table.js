@@ -41,8 +41,10 @@ export function Table({ label, columns, rows, rowHeight = 44, sort, setSort, emp
 		look();
 		return () => observer.disconnect();
 	}, []);
-	const first = Math.max(0, Math.floor(view.top / rowHeight) - AROUND);
-	const last = Math.min(rows.length, Math.ceil((view.top + view.height) / rowHeight) + AROUND);
+	// Of a list that has become shorter, the place that it was scrolled to may be gone.
+	const top = Math.max(0, Math.min(view.top, rows.length * rowHeight - view.height));
+	const first = Math.max(0, Math.floor(top / rowHeight) - AROUND);
+	const last = Math.min(rows.length, Math.ceil((top + view.height) / rowHeight) + AROUND);
 	const scrolled = () => setView({ top: box.current.scrollTop, height: box.current.clientHeight });
 	return html`<div class="table" ref=${box} onScroll=${scrolled} tabindex="0" role="region" aria-label=${label}>
 		<table aria-rowcount=${rows.length + 1} aria-label=${label}>
