@@ -7,7 +7,7 @@ const RELOAD_ABOVE = 50;	// objects of one revision; above it a whole list is as
 const AGAIN_MS = 2000;
 const HIDDEN_MS = 10000;
 
-// {rows: Map(name → object with status), state: "unknown" | "loading" | "loaded", error}
+// {rows: Map(name → object with status), state: "unknown" | "wanted" | "loading" | "loaded", error}
 export const tables = Object.fromEntries(KINDS.map(kind => [kind, new Store({ rows: new Map(), state: "unknown", error: null })]));
 export const switchcore = new Store(null);	// /status.switchcore
 export const newestRevision = new Store(null);	// the last revision event
@@ -36,15 +36,21 @@ export async function load(kind) {
 		});
 		table.set({ rows, state: "loaded", error: null });
 	} catch (error) {
-		table.set({ ...table.value, state: "unknown", error });
+		table.set({ ...table.value, state: "wanted", error });
 	} finally {
 		incoming.delete(kind);
 	}
 }
 
+// A list is asked for once events come, or what happens between the two would be missed.
 export function need(kind) {
-	if (tables[kind].value.state === "unknown")
+	const table = tables[kind];
+	if (table.value.state !== "unknown" && table.value.state !== "wanted")
+		return;
+	if (streams())
 		load(kind);
+	else
+		table.set({ ...table.value, state: "wanted" });
 }
 
 // One object anew, status included; gone when it is gone.
@@ -60,6 +66,11 @@ export async function reload(kind, name) {
 	tables[kind].changed();
 }
 
+function remove(kind, name) {
+	tables[kind].value.rows.delete(name);
+	tables[kind].changed();
+}
+
 export function takeStatus(kind, status) {
 	for (const rows of [tables[kind].value.rows, incoming.get(kind)]) {
 		const row = rows?.get(status.name);
@@ -72,13 +83,13 @@ export function takeStatus(kind, status) {
 function takeRevision(revision) {
 	newestRevision.set(revision);
 	for (const kind of KINDS) {
-		const names = revision.changes.filter(one => one.kind === kind).map(one => one.name);
+		const changes = revision.changes.filter(one => one.kind === kind);
 		if (tables[kind].value.state === "unknown")
 			continue;
-		if (names.length > RELOAD_ABOVE)
+		if (changes.length > RELOAD_ABOVE)
 			load(kind);
 		else
-			names.forEach(name => reload(kind, name));
+			changes.forEach(({ name, op }) => op === "delete" ? remove(kind, name) : reload(kind, name));
 	}
 }
 
@@ -93,6 +104,7 @@ export function reloadAll() {
 // ------------------------------------------------------------------ the stream
 
 let source, again;
+const streams = () => source?.readyState === EventSource.OPEN;
 
 function closed() {
 	heard("lost");
@@ -101,16 +113,22 @@ function closed() {
 	clearTimeout(again);
 	again = setTimeout(() => {
 		// Refused, not cut: is the session at its end?
-		get("/session").then(() => { open(); reloadAll(); }, error => { if (error.status !== 401) closed(); });
+		get("/session").then(() => streams() || open(), error => { if (error.status !== 401) closed(); });
 	}, AGAIN_MS);
+	KINDS.filter(kind => tables[kind].value.state === "wanted").forEach(load);	// better without events than not at all
 }
 
-const on = (type, taker) => source.addEventListener(type, event => taker(JSON.parse(event.data)));
-
 function open() {
+	let resumes = false;	// it goes on where it was: known once an event said where that is
+	clearTimeout(again);
 	source?.close();
 	source = new EventSource("/api/v1/events");
-	source.onopen = () => heard("ok");
+	const on = (type, taker) => source.addEventListener(type, event => { resumes = true; taker(JSON.parse(event.data)); });
+	source.onopen = () => {
+		heard("ok");
+		if (!resumes)
+			reloadAll();
+	};
 	source.onerror = closed;
 	on("registration", status => takeStatus("registrations", status));
 	on("gateway", status => takeStatus(status.kind, status));
@@ -128,7 +146,6 @@ document.addEventListener("visibilitychange", () => {
 		hides = setTimeout(() => { source?.close(); source = null; }, HIDDEN_MS);
 	} else if (!source && follows) {
 		open();
-		reloadAll();
 	}
 });
 
@@ -140,14 +157,16 @@ session.watch(() => {
 	follows = who;
 	clearTimeout(again);
 	source?.close();
-	if (who) {
+	if (who)
 		open();
-		reloadAll();
-	}
 });
 
-// A lost server is asked again, also when no stream does.
+// A lost server is asked again, also when no stream does.  Once it answers, no banner says that states are old: they must not be.
 setInterval(() => {
 	if (connection.value.state === "lost" && session.value?.role)
 		get("/status").then(status => switchcore.set(status.switchcore), () => {});
 }, AGAIN_MS);
+connection.watch(() => {
+	if (connection.value.state === "ok" && session.value?.role && source && !streams())
+		open();
+});
