@@ -5,6 +5,7 @@ import { switchcore } from "./live.js";
 import { LogIn, PasswordDialog } from "./login.js";
 import { link, useRoute } from "./route.js";
 import { useStore } from "./store.js";
+import { choose, theme } from "./theme.js";
 import { clockTime } from "./time.js";
 import { html, render, useEffect, useErrorBoundary, useRef, useState } from "./vendor/preact.js";
 import { Overview } from "./overview.js";
@@ -37,17 +38,11 @@ function Menu({ at }) {
 		<svg viewBox="0 0 16 16" class="icon" aria-hidden="true"><path d=${place.icon} /></svg><span>${place.title}</span></a></li>`)}</ul></nav>`;
 }
 
-// Light, dark, or as the system has it; remembered by this browser.
+const nextTheme = { auto: "light", light: "dark", dark: "auto" }, themeSigns = { auto: "◐", light: "○", dark: "●" };
+
 function Theme() {
-	const [theme, set] = useState(localStorage.getItem("theme") || "auto"), next = { auto: "light", light: "dark", dark: "auto" };
-	useEffect(() => {
-		if (theme === "auto")
-			delete document.documentElement.dataset.theme;
-		else
-			document.documentElement.dataset.theme = theme;
-		localStorage.setItem("theme", theme);
-	}, [theme]);
-	return html`<button type="button" class="plain" onClick=${() => set(next[theme])} title="Colours">${{ auto: "◐", light: "○", dark: "●" }[theme]}<span class="label"> ${theme}</span><span class="hidden-text"> colours</span></button>`;
+	const now = useStore(theme);
+	return html`<button type="button" class="plain" onClick=${() => choose(nextTheme[now])} title="Colours">${themeSigns[now]}<span class="label"> ${now}</span><span class="hidden-text"> colours</span></button>`;
 }
 
 function Account({ who, onPassword }) {
