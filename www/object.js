@@ -48,6 +48,8 @@ function Existing({ kind, name, described, query }) {
 }
 
 function New({ kind, described }) {
+	if (!may("operator"))
+		return html`<${Crumbs} kind=${kind} name="new" /><h1>New ${noun(kind)}</h1><p>This needs the role operator.</p>`;
 	return html`<${Crumbs} kind=${kind} name="new" /><h1>New ${noun(kind)}</h1>
 		<${ObjectForm} kind=${described} onSaved=${answer => go([kind, answer.diff[0].name])}>${tools => html`<${PresetChooser} kind=${kind} ...${tools} />`}</${ObjectForm}>`;
 }
