@@ -226,7 +226,8 @@ BUILD_DEPS := gcc make pkg-config libc6-dev libmimalloc-dev libmicrohttpd-dev li
               $(if $(PANEL),brotli $(if $(shell command -v npm),,npm))
 DEMO_DEPS  := kamailio jq sip-tester
 TEST_DEPS  := $(DEMO_DEPS) libcmocka-dev liblmdb-dev etcd-server clang llvm libclang-rt-dev tshark procps \
-              util-linux iproute2 openssl python3 python3-pytest python3-pytest-xdist python3-requests python3-jsonschema
+              util-linux iproute2 openssl python3 python3-pytest python3-pytest-xdist python3-requests python3-jsonschema python3-selenium \
+              chromium chromium-driver fonts-dejavu-core
 BENCH_DEPS := $(TEST_DEPS) libjemalloc2
 LINT_DEPS  := clang-tidy cppcheck shellcheck
 FUZZ_SECONDS ?= 600

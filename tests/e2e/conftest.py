@@ -12,16 +12,21 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "threads: keeps the threads of mgmtd busy; run under ThreadSanitizer too")
     config.addinivalue_line("markers", "soak: repeated for longer by `make soak`")
     config.addinivalue_line("markers", "heavy: many processes or objects; run once, on one build")
+    config.addinivalue_line("markers", "panel: drives a browser; run once, on one build")
 
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     outcome = yield
     report = outcome.get_result()
-    for name in ("lab", "quiet", "switch"):
+    for name in ("lab", "quiet", "switch", "furnished"):
         lab = getattr(item, "funcargs", {}).get(name)
         if lab and report.failed:
             report.sections.append((f"logs of {name}", lab.logs()))
+    page = getattr(item, "funcargs", {}).get("page") or getattr(item, "funcargs", {}).get("walker")
+    if page and report.failed and call.when == "call":
+        page.failed = True
+        report.sections.append(("page", page.kept(item.name)))
 
 
 def lab_for(directory):
@@ -75,6 +80,34 @@ def exchange(switch):
     own = Exchange(switch)
     yield own
     own.end()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """One Chromium of this worker."""
+    from browser import Browser  # only what drives one needs it installed
+    own = Browser()
+    yield own
+    own.close()
+
+
+@pytest.fixture
+def page(browser):
+    """A tab where nobody was ever here, not yet opened: page.at(lab).  It ends with nothing to complain of."""
+    own = browser.page()
+    yield own
+    if not own.failed:
+        own.clean()
+
+
+@pytest.fixture(scope="session")
+def furnished(tmp_path_factory):
+    """A lab with something to show in every view, for tests that only look; see furniture.py."""
+    from furniture import furnish
+    for lab in lab_for(tmp_path_factory.mktemp("furnished")):
+        exchange = furnish(lab)
+        yield lab
+        exchange.end()
 
 
 @pytest.fixture
