@@ -8,7 +8,7 @@ export const session = new Store(null);
 // "ok", "lost": does mgmtd answer?  since: when it was lost, in ms
 export const connection = new Store({ state: "ok", since: null });
 
-export class Problem extends Error {
+class Problem extends Error {
 	constructor(status, document, etag) {
 		super(document.detail || document.title || `status ${status}`);
 		Object.assign(this, { status, title: document.title, code: (document.type || "").replace("/problems/", ""), errors: document.errors || [],

@@ -1,6 +1,6 @@
 // The frame around every view: who is logged in, where one can go, and whether what is seen is alive.
 import { connection, logOut, may, resume, session } from "./api.js";
-import { Glyph, State } from "./glyph.js";
+import { Glyph } from "./glyph.js";
 import { switchcore } from "./live.js";
 import { LogIn, PasswordDialog } from "./login.js";
 import { link, useRoute } from "./route.js";
@@ -34,7 +34,13 @@ const views = new Map([...places.map(place => [place.path, place.view]),
 const menuOf = { "routing-gateways": "gateways", "mapping-gateways": "gateways" };
 
 function Menu({ at }) {
-	return html`<nav aria-label="Main"><ul>${places.map(place => html`<li key=${place.path}><a href=${link(place.path ? [place.path] : [])} aria-current=${at === place.path ? "page" : null}>
+	const nav = useRef(null);
+	useEffect(() => {	// a phone shows only some of it
+		const { current: box } = nav, here = box.querySelector("[aria-current]");
+		if (here)
+			box.scrollLeft = here.offsetLeft + here.offsetWidth / 2 - box.clientWidth / 2;
+	}, [at]);
+	return html`<nav ref=${nav} aria-label="Main"><ul>${places.map(place => html`<li key=${place.path}><a href=${link(place.path ? [place.path] : [])} aria-current=${at === place.path ? "page" : null}>
 		<svg viewBox="0 0 16 16" class="icon" aria-hidden="true"><path d=${place.icon} /></svg><span>${place.title}</span></a></li>`)}</ul></nav>`;
 }
 

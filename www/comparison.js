@@ -9,7 +9,7 @@ const nameOf = line => /^([A-Za-z-]+)\s*:/.exec(line)?.[1].toLowerCase() || line
 const settled = line => nameOf(line) === "call-id" ? "call-id" : line.replace(/;(branch|tag)=[^;>,\s]*/g, "");
 
 // [[line of a | null, line of b | null], …], in order
-export function paired(a, b) {
+function paired(a, b) {
 	const mine = lines(a), theirs = lines(b), pairs = [];
 	let at = 0;
 	for (const line of mine) {

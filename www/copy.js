@@ -25,5 +25,5 @@ export function Copy({ text, what }) {
 		const timer = setTimeout(() => say(""), SAID_MS);
 		return () => clearTimeout(timer);
 	}, [said]);
-	return html`<button type="button" class="secondary small" title=${text} onClick=${() => copy(text).then(() => say("Copied"), () => say("Not allowed"))}><span aria-live="polite">${said || "Copy"}</span><span class="hidden-text"> ${what}</span></button>`;
+	return html`<button type="button" class="secondary small" title=${text.includes("\n") ? null : text} onClick=${() => copy(text).then(() => say("Copied"), () => say("Not allowed"))}><span aria-live="polite">${said || "Copy"}</span><span class="hidden-text"> ${what}</span></button>`;
 }

@@ -28,7 +28,7 @@ export function useDraft(key, dirty, draft) {
 export const keptDraft = key => drafts.get(key);
 
 // What differs from the stored object, as a merge patch (RFC 7396).
-export function patchOf(kind, stored, draft) {
+function patchOf(kind, stored, draft) {
 	return kind.fields.filter(field => !same(valueAt(draft, field.pointer), valueAt(stored, field.pointer)))
 		.reduce((patch, field) => withValue(patch, field.pointer, valueAt(draft, field.pointer)), {});
 }

@@ -9,7 +9,7 @@ const SWITCH = "";			// its lane's key
 const host = remote => remote.replace(/:\d+$/, "");
 
 // Who speaks to the switch stands left of it, whom it speaks to stands right of it; too many share a lane, by host or all together.
-export function lanesOf(followed, { caller, callee }) {
+function lanesOf(followed, { caller, callee }) {
 	const sides = new Map(), counts = new Map();
 	for (const { item, facts } of followed) {
 		if (!sides.has(item.remote))
@@ -72,7 +72,7 @@ export function offset(ms) {
 	return s < 100 ? `${sign}${s.toFixed(3)}` : s < 3600 ? `${sign}${Math.floor(s / 60)}:${(s % 60).toFixed(1).padStart(4, "0")}` : `${sign}${Math.floor(s / 3600)}:${String(Math.floor(s / 60) % 60).padStart(2, "0")}:${String(Math.floor(s % 60)).padStart(2, "0")}`;
 }
 
-const exact = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3, hour12: false });
+const exact = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3, hourCycle: "h23" });
 export const exactTime = at => exact.format(new Date(at));
 
 // In words, for those who do not see the arrow.

@@ -93,7 +93,7 @@ function takeRevision(revision) {
 	}
 }
 
-export function reloadAll() {
+function reloadAll() {
 	for (const kind of KINDS)
 		if (tables[kind].value.state !== "unknown")
 			load(kind);

@@ -1,5 +1,5 @@
 // Known scenarios: what to set, and why.
-import { get, may } from "./api.js";
+import { get } from "./api.js";
 import { ChangeDialog, setSender } from "./change.js";
 import { Fault } from "./dialog.js";
 import { Saved } from "./form.js";
@@ -52,9 +52,9 @@ export function PresetChooser({ kind, name, draft, setDraft, mayWrite }) {
 		}
 	};
 	const shown = chosen || current, mappings = [...tables["mapping-gateways"].value.rows.keys()];
-	return html`<fieldset class="presets"><legend>Scenario</legend><div class="cards">${items.map(one => html`<button key=${one.id} type="button" class="card" aria-pressed=${shown === one} onClick=${() => pick(one)}>
+	return html`<details class="presets" open=${!name}><summary><b>Scenario</b> ${shown ? shown.title : "values of its own"}</summary><div class="cards">${items.map(one => html`<button key=${one.id} type="button" class="card" aria-pressed=${shown === one} onClick=${() => pick(one)}>
 			<b>${one.title}</b><small>${one.why}</small><span class="values">${Object.entries(one.values).map(([key, value]) => html`<span key=${key}>${key.replaceAll("_", " ")} <b>${String(value)}</b></span>`)}</span></button>`)}</div>
 		${kind !== "registrations" && name && chosen && html`<div class="apply">${mappings.length > 0 && html`<${MappingChoice} names=${mappings} chosen=${mapping} choose=${setMapping} callee=${chosen.values.callee} />`}<button type="button" onClick=${look}>Look at the change …</button></div>`}
 		<${Fault} error=${failed} />${change && html`<${ChangeDialog} title=${chosen.title} send=${setSender(change)} onClose=${() => setChange(null)} onDone=${answer => { setChange(null); setDone(answer); }} />`}
-		${done && html`<${Saved} answer=${done} after=${html` <a href=${link([kind, name], { show: "verify" })}>Verify with the next real call</a>`} />`}</fieldset>`;
+		${done && html`<${Saved} answer=${done} after=${html` <a href=${link([kind, name], { show: "verify" })}>Verify with the next real call</a>`} />`}</details>`;
 }

@@ -1,7 +1,7 @@
 // What one registration does now, and what its last attempts were.
 import { get, path } from "./api.js";
 import { Checklist } from "./checklist.js";
-import { Glyph, State } from "./glyph.js";
+import { State } from "./glyph.js";
 import { Drain, RefreshButton } from "./registrations.js";
 import { link } from "./route.js";
 import { useLoad } from "./store.js";

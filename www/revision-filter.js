@@ -10,7 +10,7 @@ export const filterOf = query => Object.fromEntries(NAMES.filter(name => query[n
 const two = n => String(n).padStart(2, "0");
 
 // Between RFC 3339 and what <input type="datetime-local"> holds: the viewer's own time.
-export function localText(at) {
+function localText(at) {
 	const then = new Date(at);
 	if (!at || Number.isNaN(then.getTime()))
 		return "";

@@ -36,17 +36,6 @@ export function withValue(object, pointer, value) {
 	return { ...object, [step]: inner };
 }
 
-export function withoutValue(object, pointer) {
-	const [step, ...rest] = steps(pointer), copy = { ...object };
-	if (rest.length && copy[step]) {
-		copy[step] = withoutValue(copy[step], `/${rest.join("/")}`);
-		if (Object.keys(copy[step]).length)
-			return copy;
-	}
-	delete copy[step];
-	return copy;
-}
-
 export const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 
 const appliesWords = {

@@ -1,5 +1,7 @@
 // A value that components watch.  Changes are told once per frame, however many there were.
-import { useEffect, useState } from "./vendor/preact.js";
+import { useEffect, useLayoutEffect, useState } from "./vendor/preact.js";
+
+const UNSEEN_MS = 200;
 
 export class Store {
 	constructor(value) {
@@ -19,9 +21,16 @@ export class Store {
 		this.version++;
 		if (this.due)
 			return;
-		const tell = () => { this.due = 0; for (const watcher of [...this.watchers]) watcher(); };
-		// A hidden page gets no frames.
-		this.due = document.hidden ? setTimeout(tell, 100) : requestAnimationFrame(tell);
+		const tell = () => {
+			clearTimeout(this.due);
+			cancelAnimationFrame(frame);
+			this.due = 0;
+			for (const watcher of [...this.watchers])
+				watcher();
+		};
+		// A page that nobody sees gets no frames.
+		const frame = requestAnimationFrame(tell);
+		this.due = setTimeout(tell, UNSEEN_MS);
 	}
 
 	watch(watcher) {
@@ -31,8 +40,12 @@ export class Store {
 }
 
 export function useStore(store) {
-	const [, again] = useState(0);
-	useEffect(() => store.watch(() => again(n => n + 1)), [store]);
+	const [, again] = useState(0), { version } = store;
+	useLayoutEffect(() => {
+		if (store.version !== version)	// it changed between being read and being watched
+			again(n => n + 1);
+		return store.watch(() => again(n => n + 1));
+	}, [store]);
 	return store.value;
 }
 

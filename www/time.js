@@ -41,15 +41,16 @@ export function duration(seconds) {
 
 export const ago = (at, now) => at ? `${span((now - ms(at)) / 1000)} ago` : "never";
 
-const sameDay = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
-const otherDay = new Intl.DateTimeFormat(undefined, { year: "numeric", month: "short", day: "2-digit", hour: "2-digit", minute: "2-digit", hour12: false });
+const time = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" }, day = { month: "short", day: "2-digit" };
+const sameDay = new Intl.DateTimeFormat(undefined, time), sameYear = new Intl.DateTimeFormat(undefined, { ...day, ...time });
+const otherYear = new Intl.DateTimeFormat(undefined, { year: "numeric", ...day, ...time });
 
 // Of the viewer's own zone; the exact UTC text belongs into a title.
 export function clockTime(at) {
 	if (!at)
 		return "";
-	const then = new Date(at);
-	return (then.toDateString() === new Date().toDateString() ? sameDay : otherDay).format(then);
+	const then = new Date(at), now = new Date();
+	return (then.toDateString() === now.toDateString() ? sameDay : then.getFullYear() === now.getFullYear() ? sameYear : otherYear).format(then);
 }
 
 const STEP = 15000;	// minutes need no second hand
