@@ -8,7 +8,7 @@ import { hints } from "./hints.js";
 import { tables } from "./live.js";
 import { grouped, groupTitle, same, valueAt, withValue } from "./schema.js";
 import { clockTime, useSettled } from "./time.js";
-import { html, useEffect, useRef, useState } from "./vendor/preact.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "./vendor/preact.js";
 import { noun, plural } from "./words.js";
 
 const REHEARSE_MS = 250;
@@ -18,7 +18,7 @@ const drafts = new Map();
 addEventListener("beforeunload", event => { if (drafts.size) event.preventDefault(); });
 
 export function useDraft(key, dirty, draft) {
-	useEffect(() => {
+	useLayoutEffect(() => {	// not later: a form that leaves with its Create would not say any more that it is done
 		if (dirty)
 			drafts.set(key, draft);
 		else
@@ -65,11 +65,11 @@ export function ObjectForm({ kind, stored, etag, effective, start, onSaved, afte
 	const tag = useRef(kept?.etag || etag), root = useRef(base);
 	const mayWrite = may("operator"), isNew = !stored;
 	const patch = patchOf(kind, isNew ? fresh(kind) : root.current, draft), count = kind.fields.filter(field => valueAt(patch, field.pointer) !== undefined).length;
-	const dirty = isNew ? name !== "" || count > 0 : count > 0;
+	const made = isNew && saved !== null, dirty = isNew ? !made && (name !== "" || count > 0) : count > 0;
 	const send = (draftNow, query, ifMatch) => isNew
 		? call("POST", path(kind.kind), { body: { ...patchOf(kind, fresh(kind), draftNow.draft), name: draftNow.name }, query })
 		: call("PATCH", path(kind.kind, stored.name), { body: patchOf(kind, root.current, draftNow.draft), query, ifMatch, patch: true });
-	const said = useRehearsal((text, query) => send(JSON.parse(text), query), JSON.stringify({ draft, name }), dirty && mayWrite);
+	const said = useRehearsal((text, query) => send(JSON.parse(text), query), JSON.stringify({ draft, name }), dirty && mayWrite && !busy);
 	useDraft(key, dirty, { draft, name, base: root.current, etag: tag.current });
 	const error = failed || said.error;
 
