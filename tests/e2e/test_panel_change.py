@@ -90,6 +90,8 @@ def test_a_registration_is_made_changed_and_deleted(lab, page):
     page.see(".empty", "There is no registration yet.")
     api.get("/registrations/carrier-new").expect(404)
     registrar.wait_for_no_binding("carrier-new")
+    page.press("New registration")
+    assert page.labelled("Name *").get_attribute("value") == "", "what was stored is no draft any more"
 
 
 @pytest.fixture
