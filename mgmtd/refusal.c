@@ -112,14 +112,16 @@ static void run(struct job *job, bool cancelled)
 
 static bool is_to_note(const struct request *r, unsigned status)
 {
-	static const unsigned statuses[] = { 401, 403, 409, 412, 422, 428, 429 };
+	/* whose: it is who asks that is refused, else what is asked */
+	static const struct { unsigned status; bool whose; } noted[] = { { 401, true }, { 403, true }, { 429, true }, { 409 }, { 412 }, { 422 }, { 428 } };
 	if (!r->route || strcmp(r->method, "GET") == 0 || strcmp(r->method, "HEAD") == 0)
 		return false;
 	if (!(r->route->flags & (ROUTE_WRITES | ROUTE_SECRET_BODY)) && strcmp(r->method, "DELETE") != 0)
 		return false;
-	for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++)
-		if (statuses[i] == status)
-			return true;
+	/* A dry run asks whether it would be refused; a form asks so at every key. */
+	for (size_t i = 0; i < sizeof noted / sizeof noted[0]; i++)
+		if (noted[i].status == status)
+			return noted[i].whose || !request_query_number(r, Q_DRY_RUN);
 	return false;
 }
 

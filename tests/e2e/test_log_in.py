@@ -150,6 +150,9 @@ def test_what_was_refused_is_told_without_any_value(lab, admin):
     lab.api(token=None).delete("/registrations/a").expect(401)
     admin.get("/registrations/none").expect(404)
     anna.get("/users").expect(403)
+    admin.put("/sip-parameters/SS_SIP_USER_AGENT_EXPIRE?dry_run=true", value=7).expect(422)
+    admin.put("/sip-parameters/SS_SIP_USER_AGENT_EXPIRE?dry_run=true", {"value": 60}, headers={"If-Match": '"r99"'})
+    anna.put("/registrations/b?dry_run=true", {"server": "192.0.2.1", "username": "u"}).expect(403)
     items = admin.pages("/refusals", limit=3)
     seen = [(i["actor"], i["method"], i["path"].removeprefix("/api/v1"), i["status"], i["code"], i["pointers"]) for i in reversed(items)]
     assert seen == [
@@ -158,8 +161,9 @@ def test_what_was_refused_is_told_without_any_value(lab, admin):
         ("admin", "PUT", "/sip-parameters/SS_SIP_USER_AGENT_EXPIRE", 422, "invalid", ["/value"]),
         ("admin", "PUT", "/registrations/a", 422, "invalid", ["/password"]),
         ("admin", "PUT", "/sip-parameters/SS_SIP_USER_AGENT_EXPIRE", 412, "precondition_failed", []),
-        ("admin", "DELETE", "/users/admin", 409, "own_account", []), (None, "DELETE", "/registrations/a", 401, "unauthorized", [])]
-    assert items[1]["request_id"] == request_id
+        ("admin", "DELETE", "/users/admin", 409, "own_account", []), (None, "DELETE", "/registrations/a", 401, "unauthorized", []),
+        ("anna", "PUT", "/registrations/b", 403, "forbidden", [])]
+    assert items[2]["request_id"] == request_id
     assert all(i["address"] == "127.0.0.1" and i["at"] and i["left_out"] == 0 for i in items)
     lab.restart("mgmtd")
     assert admin.pages("/refusals") == items
