@@ -126,7 +126,7 @@ export function ObjectForm({ kind, stored, etag, effective, start, onSaved, afte
 			<input id="field-name" value=${name} autocomplete="off" spellcheck=${false} aria-describedby="name-about" onInput=${event => setName(event.target.value)} /></div>
 			<div class="about" id="name-about">${shownAt("/name").map(one => html`<p class="error" role="alert">${one.detail}</p>`)}<p class="help">Letters, digits and . _ -; it is not changed later.</p></div></div></div>`}
 		${children?.({ draft, setDraft, mayWrite })}
-		${[...grouped(kind.fields)].map(([group, fields], i) => html`<${Group} key=${group} title=${groupTitle(group)} open=${i < 5 || fields.some(field => shownAt(field.pointer).length)}>
+		${[...grouped(kind.fields)].map(([group, fields], i) => html`<${Group} key=${group} title=${groupTitle(group, kind.kind)} open=${i < 5 || fields.some(field => shownAt(field.pointer).length)}>
 			${fields.map(field => html`<${Field} key=${field.pointer} field=${field} value=${valueAt(draft, field.pointer)} set=${set(field)} disabled=${!mayWrite} names=${namesFor(field)}
 				errors=${shownAt(field.pointer)} changed=${!isNew && valueAt(patch, field.pointer) !== undefined} hint=${hints(kind, field, valueAt(draft, field.pointer), valueAt(effective, field.pointer))}
 				effective=${same(valueAt(draft, field.pointer), valueAt(stored, field.pointer)) ? valueAt(effective, field.pointer) : null} />`)}</${Group}>`)}

@@ -15,7 +15,7 @@ import { html, useEffect, useRef, useState } from "./vendor/preact.js";
 import { plural } from "./words.js";
 
 const REHEARSE_MS = 250;
-const KEY = "sip-parameters";	// of the draft
+const KEY = "sip-parameters";	// the kind, and the draft of it
 
 function useRehearsal(patch) {
 	const key = JSON.stringify(patch), settled = useSettled(key, REHEARSE_MS), [said, set] = useState({});
@@ -115,7 +115,7 @@ export function Parameters({ query }) {
 	const valueOf = item => item.name in draft ? draft[item.name] === null ? item.default : draft[item.name] : item.value;
 	return html`<div class="head"><h1>SIP parameters</h1><input type="search" aria-label="Search parameters" placeholder="Search" value=${query.q || ""} onInput=${event => setQuery({ ...query, q: event.target.value })} /></div>
 		<${Fault} error=${unread} />
-		<form class="object" onSubmit=${save} novalidate>${[...grouped(shown)].map(([group, fields]) => html`<details class="group" open key=${group}><summary>${groupTitle(group)}</summary>
+		<form class="object" onSubmit=${save} novalidate>${[...grouped(shown)].map(([group, fields]) => html`<details class="group" open key=${group}><summary>${groupTitle(group, KEY)}</summary>
 			${fields.map(item => html`<${Field} key=${item.name} field=${item} value=${valueOf(item)} set=${set(item)} disabled=${!mayWrite}
 				errors=${(error?.errors || []).filter(one => one.pointer === `/${item.name}` || one.pointer.startsWith(`/${item.name}/`))} changed=${item.name in patch}
 				hint=${html`${hints({}, item, valueOf(item))} <span class="applies">${applies(item)}</span> <code>${item.name}</code>`}

@@ -11,10 +11,10 @@ export function schema() {
 	return asked;
 }
 
-// "sip/outbound-registration" → "Outbound registration"
-export function groupTitle(group) {
-	const word = group.slice(group.indexOf("/") + 1).replaceAll("-", " ");
-	return word.charAt(0).toUpperCase() + word.slice(1);
+// "sip/outbound-registration" → "Outbound registration"; beside groups of the object itself "sip/numbers" → "SIP numbers"
+export function groupTitle(group, kind) {
+	const [area, name = area] = group.split("/"), word = name.replaceAll("-", " ");
+	return area === "sip" && kind !== "sip-parameters" ? `SIP ${word}` : word.charAt(0).toUpperCase() + word.slice(1);
 }
 
 export const grouped = fields => {
