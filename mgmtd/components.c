@@ -226,8 +226,8 @@ static const struct component components[] = {
 	{ "ApiTokenPage", PAGE_OF("ApiToken") },
 	{ "NewApiToken", "{'allOf':[" REF("ApiToken") ",{'type':'object','required':['token'],'properties':{'token':" TEXT "}}]}" },
 	{ "ApiTokenCreate", "{'type':'object','required':['name','role'],'additionalProperties':false,'properties':{'name':" REF("Name") ",'role':"
-	  REF("Role") ",'expires_at':{'type':['string','null'],'format':'date-time','description':'At most 365 days from now; 90 days where "
-	  "it is left out.'}}}" },
+	  REF("Role") ",'expires_at':{'type':['string','null'],'format':'date-time','description':'At most 365 days from now, in whole seconds; "
+	  "90 days where it is left out.'}}}" },
 	{ "Refusal", "{'type':'object','required':['seq','at','actor','token','address','method','path','status','code','request_id','left_out',"
 	  "'pointers'],'properties':{'seq':" WHOLE ",'at':" TIME ",'actor':{'type':['string','null'],'description':'Who it was; of a log-in, the "
 	  "user that was tried, if there is such a user.'},'token':" TEXT_OR_NULL ",'address':" TEXT_OR_NULL ",'method':" TEXT ",'path':" TEXT
