@@ -1,4 +1,5 @@
 // The HTTP API.  Nothing else in the panel calls fetch().
+import { hearDate, serverNow } from "./clock.js";
 import { Store } from "./store.js";
 
 const BASE = "/api/v1";
@@ -22,7 +23,7 @@ class Problem extends Error {
 
 export function heard(state) {
 	if (connection.value.state !== state)
-		connection.set({ state, since: state === "lost" ? Date.now() : null });
+		connection.set({ state, since: state === "lost" ? serverNow() : null });
 }
 
 function address(path, query) {
@@ -52,6 +53,7 @@ export async function call(method, where, { query, body, ifMatch, accept, patch,
 		headers["If-Match"] = ifMatch;
 	if (method !== "GET" && session.value?.csrf_token)
 		headers["X-CSRF-Token"] = session.value.csrf_token;
+	const asked = Date.now();
 	let response;
 	try {
 		response = await fetch(address(where, query), { method, headers, signal, body: body === undefined ? undefined : JSON.stringify(body) });
@@ -61,6 +63,7 @@ export async function call(method, where, { query, body, ifMatch, accept, patch,
 		throw new Problem(0, { detail: error.name === "AbortError" ? "given up" : "The server does not answer." });
 	}
 	heard("ok");
+	hearDate(response.headers.get("Date"), asked, Date.now());
 	if (!response.ok)
 		throw await problem(response);
 	const data = response.status === 204 ? null : accept ? await response.blob() : await response.json();

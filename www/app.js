@@ -1,5 +1,6 @@
 // The frame around every view: who is logged in, where one can go, and whether what is seen is alive.
 import { connection, logOut, may, resume, session } from "./api.js";
+import { serverNow } from "./clock.js";
 import { Glyph } from "./glyph.js";
 import { switchcore } from "./live.js";
 import { LogIn, PasswordDialog } from "./login.js";
@@ -95,7 +96,7 @@ function App() {
 	useEffect(() => {
 		if (!who?.expires_at)
 			return undefined;
-		const left = Date.parse(who.expires_at) - Date.now();
+		const left = Date.parse(who.expires_at) - serverNow();
 		const timer = setTimeout(() => session.set({ role: null, expired: true, username: who.username }), Math.min(left, 2 ** 31 - 1));
 		return () => clearTimeout(timer);
 	}, [who?.expires_at]);

@@ -1,5 +1,6 @@
 // Is the history what was written?  Each revision's hash covers all before it; the newest one, kept elsewhere, vouches for all.
 import { get } from "./api.js";
+import { serverNow } from "./clock.js";
 import { Copy } from "./copy.js";
 import { Fault } from "./dialog.js";
 import { Glyph } from "./glyph.js";
@@ -25,7 +26,7 @@ export function Audit() {
 	const [state, set] = useState({ busy: true }), [kept, setKept] = useState("");
 	const verify = async head => {
 		set(old => ({ ...old, busy: true, error: null }));
-		await get("/audit/verify", { head }).then(result => set({ result, at: new Date().toISOString(), kept: head }), error => set({ error }));
+		await get("/audit/verify", { head }).then(result => set({ result, at: new Date(serverNow()).toISOString(), kept: head }), error => set({ error }));
 	};
 	const check = event => { event.preventDefault(); verify(kept.trim()); };
 	useEffect(() => { verify(); }, []);

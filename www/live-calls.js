@@ -1,5 +1,6 @@
 // The calls there are now, kept up to date by the event stream.
 import { all, call, may, path } from "./api.js";
+import { serverNow } from "./clock.js";
 import { Dialog, Fault } from "./dialog.js";
 import { State } from "./glyph.js";
 import { watchCalls } from "./live.js";
@@ -28,7 +29,7 @@ function put(call) {
 	const { rows } = calls.value, old = rows.get(call.id);
 	const told = Object.fromEntries(Object.entries(call).filter(([, value]) => value !== null));
 	const row = old && order.indexOf(call.phase) < order.indexOf(old.phase) ? { ...call, ...old } : { ...call, ...old, ...told };
-	row.began = row.answered_at ? old?.began ?? Date.now() - row.duration_ms : null;
+	row.began = row.answered_at ? old?.began ?? serverNow() - row.duration_ms : null;
 	rows.set(call.id, { ...row, name: call.id });
 }
 

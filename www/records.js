@@ -1,5 +1,6 @@
 // Records of calls that are over.
 import { get } from "./api.js";
+import { serverNow } from "./clock.js";
 import { mark } from "./codes.js";
 import { Dialog, Fault } from "./dialog.js";
 import { State } from "./glyph.js";
@@ -124,7 +125,7 @@ export function RecordFilters({ query, set }) {
 	return html`<label>From<input type="datetime-local" value=${query.since ? localTime(query.since) : ""} onChange=${event => set({ since: fromLocal(event.target.value) })} /></label>
 		<label>Until<input type="datetime-local" value=${query.until ? localTime(query.until) : ""} onChange=${event => set({ until: fromLocal(event.target.value) })} /></label>
 		<label>Code<input type="number" class="number" min="100" max="699" placeholder="any" value=${query.code || ""} onChange=${event => set({ code: event.target.value })} /></label>
-		<div class="chips" role="toolbar" aria-label="The last">${spans.map(([word, seconds]) => html`<button key=${word} type="button" class="chip" onClick=${() => set({ since: new Date(Date.now() - seconds * 1000).toISOString(), until: "" })}>last ${word}</button>`)}
+		<div class="chips" role="toolbar" aria-label="The last">${spans.map(([word, seconds]) => html`<button key=${word} type="button" class="chip" onClick=${() => set({ since: new Date(serverNow() - seconds * 1000).toISOString(), until: "" })}>last ${word}</button>`)}
 			<button type="button" class="chip" onClick=${() => set({ since: "", until: "", code: "" })}>any time and code</button></div>`;
 }
 

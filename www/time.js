@@ -1,11 +1,12 @@
 // Times as people say them.
 import { html, useEffect, useState } from "./vendor/preact.js";
+import { serverNow } from "./clock.js";
 import { Store, useStore } from "./store.js";
 
 const clock = new Store(Date.now());
 let users = 0, timer;
 
-// The time in ms, once a second, for all who show it together.
+// The server's time in ms, once a second, for all who show it together.
 export function useNow() {
 	useEffect(() => {
 		if (!users++)
@@ -13,7 +14,7 @@ export function useNow() {
 		return () => { if (!--users) clearInterval(timer); };
 	}, []);
 	useStore(clock);
-	return Date.now();
+	return serverNow();
 }
 
 export const ms = at => at ? Date.parse(at) : null;
@@ -49,7 +50,7 @@ const otherYear = new Intl.DateTimeFormat(undefined, { year: "numeric", ...day, 
 export function clockTime(at) {
 	if (!at)
 		return "";
-	const then = new Date(at), now = new Date();
+	const then = new Date(at), now = new Date(serverNow());
 	return (then.toDateString() === now.toDateString() ? sameDay : then.getFullYear() === now.getFullYear() ? sameYear : otherYear).format(then);
 }
 
@@ -62,7 +63,7 @@ export function Ago({ at }) {
 		const timer = setInterval(() => again(n => n + 1), STEP);
 		return () => clearInterval(timer);
 	}, []);
-	const s = (Date.now() - ms(at)) / 1000;
+	const s = (serverNow() - ms(at)) / 1000;
 	const said = s < 60 ? "just now" : s < 3600 ? `${Math.floor(s / 60)} min ago` : s < 86400 ? `${Math.floor(s / 3600)} h ago` : `${Math.floor(s / 86400)} d ago`;
 	return html`<time datetime=${at} title=${`${clockTime(at)}, ${at}`}>${said}</time>`;
 }

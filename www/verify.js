@@ -1,5 +1,6 @@
 // What the switch meant to send, against what the next real call made it send.
 import { call } from "./api.js";
+import { serverNow } from "./clock.js";
 import { Fault } from "./dialog.js";
 import { Glyph, State } from "./glyph.js";
 import { link } from "./route.js";
@@ -34,7 +35,7 @@ export function Verify({ wanted }) {
 	useEffect(() => () => given.current?.abort(), []);
 	const watch = async () => {
 		const stop = given.current = new AbortController();
-		begin({ at: Date.now(), ...wanted });
+		begin({ at: serverNow(), ...wanted });
 		set({});
 		try {
 			set({ answer: (await call("POST", "/verify/call", { body: { ...wanted, watch_s: WATCH_S }, signal: stop.signal })).data });
