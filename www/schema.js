@@ -53,7 +53,7 @@ export function valueText(field, value) {
 	if (option)
 		return option.label || String(value);
 	if (Array.isArray(value))
-		return value.length ? value.map(one => one?.match !== undefined ? `${one.match || "any"} → ${one.replace || "nothing"}` : String(one)).join(", ") : "none";
+		return value.length ? value.map(one => typeof one === "object" ? `${one.match || "any"} → ${one.replace || "nothing"}` : String(one)).join(", ") : "none";
 	if (typeof value === "boolean")
 		return value ? "On" : "Off";
 	if (value === 0 && field?.zero_off)
