@@ -100,7 +100,7 @@ export function ObjectForm({ kind, stored, etag, effective, start, onSaved, afte
 			onSaved?.(data);
 		} catch (problem) {
 			if (problem.status === 412)
-				setConflict({ theirs: await get(path(kind.kind, stored.name)), etag: problem.etag });
+				await get(path(kind.kind, stored.name)).then(theirs => setConflict({ theirs, etag: problem.etag }), setFailed);	// or it is gone
 			else
 				setFailed(problem);
 		} finally {
