@@ -44,6 +44,18 @@ async function problem(response) {
 	return found;
 }
 
+// A log-in in another tab brings another token.  True: the same person's request may be asked again with it.
+async function renewed(refused) {
+	const before = session.value;
+	if (!before?.role || refused.code !== "csrf_token_required")
+		return false;
+	const now = await get("/session").catch(() => null);	// one that has ended is known by its 401
+	if (!now)
+		return false;
+	session.set(now);
+	return now.username === before.username && now.csrf_token !== before.csrf_token;
+}
+
 // {status, data, etag}; throws Problem, also when nobody answers (status 0).
 export async function call(method, where, { query, body, ifMatch, accept, patch, signal, quiet } = {}) {
 	const headers = { Accept: accept || "application/json" };
@@ -64,8 +76,12 @@ export async function call(method, where, { query, body, ifMatch, accept, patch,
 	}
 	heard("ok");
 	hearDate(response.headers.get("Date"), asked, Date.now());
-	if (!response.ok)
-		throw await problem(response);
+	if (!response.ok) {
+		const refused = await problem(response);
+		if (await renewed(refused))
+			return call(method, where, { query, body, ifMatch, accept, patch, signal, quiet });
+		throw refused;
+	}
 	const data = response.status === 204 ? null : accept ? await response.blob() : await response.json();
 	return { status: response.status, data, etag: response.headers.get("ETag") };
 }
