@@ -32,17 +32,18 @@ function Existing({ kind, name, described, query }) {
 	const table = useStore(tables[kind]), row = table.rows.get(name), [deleting, setDeleting] = useState(false);
 	const { data, error, reload } = useLoad(() => settings(kind, name), [kind, name, row?.revision]);
 	useStore(presets);
-	if (error?.status === 404 && !data)
+	const gone = error?.status === 404;
+	if (gone && !data)
 		return html`<${Crumbs} kind=${kind} name=${name} /><h1>${name}</h1><p>There is no ${noun(kind)} of that name.</p>`;
 	const Now = kind === "registrations" ? RegistrationNow : GatewayNow;
 	return html`<${Crumbs} kind=${kind} name=${name} />
-		<div class="head"><h1>${name}</h1>${kind !== "registrations" && html`<span class="faint">${noun(kind)}</span>`}${may("operator") && html`<button type="button" class="secondary danger" onClick=${() => setDeleting(true)}>Delete …</button>`}</div>
+		<div class="head"><h1>${name}</h1>${kind !== "registrations" && html`<span class="faint">${noun(kind)}</span>`}${may("operator") && !gone && html`<button type="button" class="secondary danger" onClick=${() => setDeleting(true)}>Delete …</button>`}</div>
 		${row && html`<${Now} kind=${kind} row=${row} show=${query.show} />`}
 		<${AdviceList} kind=${kind} name=${name} quiet />
 		${kind !== "registrations" && row && html`<${GatewayTools} kind=${kind} row=${row} show=${query.show} />`}
 		<section id="show-settings" aria-labelledby="settings-title"><div class="head"><h2 id="settings-title">Settings</h2>
 			${data && html`<p class="foot">set in <a href=${link(["history", String(data.stored.revision)])}>revision ${data.stored.revision}</a> by ${data.stored.changed_by}, ${clockTime(data.stored.changed_at)} · <a href=${link(["history"], { kind, name })}>its history</a></p>`}</div>
-			<${Fault} error=${error} />
+			${gone ? html`<div class="fault" role="alert"><p>This ${noun(kind)} was deleted meanwhile. <a href=${link(["history"], { kind, name })}>Its history</a> can bring it back.</p></div>` : html`<${Fault} error=${error} />`}
 			${data && html`<${ObjectForm} kind=${described} stored=${data.stored} etag=${data.etag} effective=${data.effective} onSaved=${reload} after=${kind !== "registrations" && html` <a href=${link([kind, name], { show: "verify" })}>Verify with the next real call</a>`}>${tools => html`<${PresetChooser} kind=${kind} name=${name} ...${tools} />`}</${ObjectForm}>`}</section>
 		${deleting && html`<${DeleteDialog} kind=${kind} name=${name} onClose=${() => setDeleting(false)} onDone=${() => go([listOf(kind)])} />`}`;
 }
@@ -62,7 +63,7 @@ export function ObjectPage({ parts, query }) {
 			need(known);	// names to refer to
 	}, []);
 	if (!tables[kind])
-		return html`<h1>Not here</h1>`;
+		return html`<h1>Not here</h1><p>There is no such page. <a href="#/">Overview</a></p>`;
 	if (!kinds)
 		return error ? html`<${Fault} error=${error} />` : html`<p aria-busy="true">Being loaded …</p>`;
 	return isNew ? html`<${New} kind=${kind} described=${kinds.get(kind)} />` : html`<${Existing} kind=${kind} name=${parts[1]} described=${kinds.get(kind)} query=${query} />`;
