@@ -1,5 +1,5 @@
 // The form of one object, built from the schema; every keystroke is rehearsed by the server, which says what is wrong and what would happen.
-import { call, get, may, path } from "./api.js";
+import { call, get, may, path, session } from "./api.js";
 import { ChangeDialog, Effects } from "./change.js";
 import { Conflict } from "./conflict.js";
 import { Fault } from "./dialog.js";
@@ -16,6 +16,12 @@ const REHEARSE_MS = 250;
 // What was typed and not stored yet outlives a look at another page; the browser asks before it is lost for good.
 const drafts = new Map();
 addEventListener("beforeunload", event => { if (drafts.size) event.preventDefault(); });
+
+// Whoever logs in next is not to find them: there may be passwords among them.
+session.watch(() => {
+	if (session.value && !session.value.role && !session.value.expired)
+		drafts.clear();
+});
 
 export function useDraft(key, dirty, draft) {
 	useLayoutEffect(() => {	// not later: a form that leaves with its Create would not say any more that it is done
