@@ -1,11 +1,12 @@
 // What the switch does now: objects with their status, kept up to date by one event stream.
-import { all, connection, get, heard, path, session } from "./api.js";
+import { all, call, connection, get, heard, path, session } from "./api.js";
 import { Store } from "./store.js";
 
 const KINDS = ["registrations", "routing-gateways", "mapping-gateways"];
 const RELOAD_ABOVE = 50;	// objects of one revision; above it a whole list is asked for again
 const AGAIN_MS = 2000;
 const HIDDEN_MS = 10000;
+const PULSE_MS = 8000, PATIENCE_MS = 5000;
 
 // {rows: Map(name → object with status), state: "unknown" | "wanted" | "loading" | "loaded", error}
 export const tables = Object.fromEntries(KINDS.map(kind => [kind, new Store({ rows: new Map(), state: "unknown", error: null })]));
@@ -162,9 +163,13 @@ session.watch(() => {
 });
 
 // A lost server is asked again, also when no stream does.  Once it answers, no banner says that states are old: they must not be.
+// One that hangs, or a cable that is out, ends no stream: only a question without an answer tells of it.
+let asked = 0;
 setInterval(() => {
-	if (connection.value.state === "lost" && session.value?.role)
-		get("/status").then(status => switchcore.set(status.switchcore), () => {});
+	if (!session.value?.role || document.hidden || Date.now() - asked < (connection.value.state === "lost" ? AGAIN_MS : PULSE_MS))
+		return;
+	asked = Date.now();
+	call("GET", "/status", { signal: AbortSignal.timeout(PATIENCE_MS) }).then(({ data }) => switchcore.set(data.switchcore), () => {});
 }, AGAIN_MS);
 connection.watch(() => {
 	if (connection.value.state === "ok" && session.value?.role && source && !streams())
