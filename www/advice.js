@@ -4,7 +4,7 @@ import { ChangeDialog, setSender } from "./change.js";
 import { objectLink } from "./diff.js";
 import { Fault } from "./dialog.js";
 import { Glyph, State } from "./glyph.js";
-import { newestRevision } from "./live.js";
+import { newestRevision, switchcore } from "./live.js";
 import { panelLink } from "./route.js";
 import { useLoad, useStore } from "./store.js";
 import { ago, useNow } from "./time.js";
@@ -35,7 +35,7 @@ function Advice({ item, now, onFix }) {
 
 // Of everything, or of one object.  Troubles come and go with the switch's state, so they are asked for again.
 export function AdviceList({ kind, name, quiet }) {
-	const now = useNow(), revision = useStore(newestRevision), [fixing, fix] = useState(null), [tick, again] = useState(0);
+	const now = useNow(), revision = useStore(newestRevision), core = useStore(switchcore), [fixing, fix] = useState(null), [tick, again] = useState(0);
 	const { data, error, reload } = useLoad(() => get("/advice", { kind, name, limit: 200 }), [kind, name, revision?.revision, tick]);
 	useEffect(() => {
 		const timer = setInterval(() => again(n => n + 1), EVERY_MS);
@@ -46,7 +46,7 @@ export function AdviceList({ kind, name, quiet }) {
 		return null;
 	return html`<section class="advices" aria-labelledby="advice-title"><h2 id="advice-title">${kind ? "Advice" : "What needs attention"}${items.length > 0 && html` <small>${items.length}${data.next ? "+" : ""}</small>`}</h2>
 		<${Fault} error=${error} />
-		${data && items.length === 0 && html`<p><${Glyph} name="good" /> Nothing: no trouble is known.</p>`}
+		${data && items.length === 0 && (core && core.state !== "up" ? html`<p><${Glyph} name="unknown" /> The switch is not up: what it troubles over is not known.</p>` : html`<p><${Glyph} name="good" /> Nothing: no trouble is known.</p>`)}
 		${items.map(item => html`<${Advice} key=${item.id} item=${item} now=${now} onFix=${fix} />`)}
 		${fixing && html`<${ChangeDialog} title=${fixing.symptom} send=${setSender(fixing.fix)} act="Apply the fix" onClose=${() => fix(null)} onDone=${() => { fix(null); reload(); }} />`}</section>`;
 }
