@@ -3,6 +3,13 @@ import { rangeText, valueText } from "./schema.js";
 import { html, useState } from "./vendor/preact.js";
 
 const FEW = 5;		// options that stand side by side
+const ERRORS = 4;	// of one field that are told
+
+// Which item of a list is meant, counted as the server does.
+const itemOf = (error, field) => {
+	const item = /^\/(\d+)/.exec(error.pointer.slice(field.pointer.length));
+	return item ? `Item ${item[1]}: ` : "";
+};
 
 // What was typed, as the number it is; else as it stands, so that the server can say what is wrong with it.
 export function typed(text) {
@@ -87,7 +94,8 @@ export function Field({ field, value, set, errors = [], hint, effective, changed
 			<div class="input"><${Editor} id=${id} field=${field} value=${value} set=${set} disabled=${disabled} describedBy=${about} invalid=${errors.length > 0} numeric=${field.type === "int"} names=${names} />
 				${field.unit && field.type === "int" && html`<span class="unit">${field.unit}</span>`}</div>
 			<div class="about" id=${about}>
-				${errors.map(error => html`<p class="error" role="alert">${error.detail}</p>`)}
+				${errors.slice(0, ERRORS).map(error => html`<p class="error" role="alert">${itemOf(error, field)}${error.detail}</p>`)}
+				${errors.length > ERRORS && html`<p class="error">… and ${errors.length - ERRORS} more like that</p>`}
 				${effective && effective.from !== "own" && html`<p class="inherits">Takes ${valueText(field, effective.value)} from ${effective.from === "default" ? "the default" : effective.from}.</p>`}
 				${hint && html`<p class="hint">${hint}</p>`}
 				<p class="help">${option?.help || field.help}${range && html` <span class="range">${range}.</span>`}</p>

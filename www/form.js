@@ -121,8 +121,7 @@ export function ObjectForm({ kind, stored, etag, effective, start, onSaved, afte
 	};
 	const set = field => value => { setFailed(null); setSaved(null); setDraft(old => withValue(old, field.pointer, value)); };
 	const errorsAt = pointer => (error?.errors || []).filter(one => one.pointer === pointer || one.pointer.startsWith(`${pointer}/`));
-	const known = new Set(kind.fields.map(field => field.pointer));
-	const elsewhere = error && !(error.errors || []).some(one => known.has(one.pointer) || one.pointer === "/name") ? error : null;
+	const elsewhere = error && ["/name", ...kind.fields.map(field => field.pointer)].every(pointer => !errorsAt(pointer).length) ? error : null;
 	// Of a form that was not begun, "must be given" helps nobody.
 	const quiet = isNew && !failed;
 	const shownAt = pointer => errorsAt(pointer).filter(one => !(quiet && one.code === "required"));

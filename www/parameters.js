@@ -111,13 +111,14 @@ export function Parameters({ query }) {
 	const mine = () => ({ ...valuesOf(base.current.items), ...Object.fromEntries(items.filter(item => item.name in patch).map(item => [item.name, valueOf(item)])) });
 	const theirItem = () => conflict.items.filter(item => item.name in patch).sort((a, b) => b.revision - a.revision)[0];
 	const wanted = (query.q || "").toLowerCase(), shown = (items || []).filter(item => !wanted || hit(item, wanted));
-	const known = new Set((items || []).map(item => `/${item.name}`)), elsewhere = error && !error.errors?.some(one => known.has(one.pointer));
+	const errorsAt = item => (error?.errors || []).filter(one => one.pointer === `/${item.name}` || one.pointer.startsWith(`/${item.name}/`));
+	const elsewhere = error && (items || []).every(item => !errorsAt(item).length);
 	const valueOf = item => item.name in draft ? draft[item.name] === null ? item.default : draft[item.name] : item.value;
 	return html`<div class="head"><h1>SIP parameters</h1><input type="search" aria-label="Search parameters" placeholder="Search" value=${query.q || ""} onInput=${event => setQuery({ ...query, q: event.target.value })} /></div>
 		<${Fault} error=${unread} />
 		<form class="object" onSubmit=${save} novalidate>${[...grouped(shown)].map(([group, fields]) => html`<details class="group" open key=${group}><summary>${groupTitle(group, KEY)}</summary>
 			${fields.map(item => html`<${Field} key=${item.name} field=${item} value=${valueOf(item)} set=${set(item)} disabled=${!mayWrite}
-				errors=${(error?.errors || []).filter(one => one.pointer === `/${item.name}` || one.pointer.startsWith(`/${item.name}/`))} changed=${item.name in patch}
+				errors=${errorsAt(item)} changed=${item.name in patch}
 				hint=${html`${hints({}, item, valueOf(item))} <span class="applies">${applies(item)}</span> <code>${item.name}</code>`}
 				extra=${html`<${Provenance} item=${item} mayWrite=${mayWrite} reset=${!same(valueOf(item), item.default) && (() => set(item)(null))} />`} />`)}</details>`)}
 			${conflict && html`<${Conflict} kind=${{ fields: items.filter(item => item.name in patch) }} title=${`${theirItem().changed_by} changed the same meanwhile`}
