@@ -9,6 +9,7 @@ export function Dialog({ title, onClose, children, wide }) {
 	useEffect(() => {
 		const before = document.activeElement, dialog = box.current;
 		dialog.showModal();
+		dialog.querySelector("input, select, textarea")?.focus();	// else the browser begins at the cross
 		return () => { dialog.close(); before?.focus?.(); };
 	}, []);
 	const cancel = event => { event.preventDefault(); onClose?.(); };

@@ -1,5 +1,5 @@
 // Both daemons at a glance, and what to do about what is wrong.
-import { get } from "./api.js";
+import { get, may } from "./api.js";
 import { AdviceList } from "./advice.js";
 import { Chart, useSamples } from "./chart.js";
 import { Fault } from "./dialog.js";
@@ -48,6 +48,7 @@ function RegistrationStates({ status }) {
 	const { total, by_state: states } = status.registrations;
 	return html`<article class="tile wide"><h2><a href="#/registrations">Registrations</a></h2><p class="big">${(states.registered || 0).toLocaleString()}<small> of ${total.toLocaleString()} registered</small></p>
 		<div class="bar" role="img" aria-label="Shares of the states">${STATES.filter(state => states[state]).map(state => html`<span key=${state} class=${`part ${state}`} style=${{ flexGrow: states[state] }}></span>`)}</div>
+		${total === 0 && may("operator") && html`<p>None yet: <a href="#/new/registrations">add the first</a>.</p>`}
 		<ul class="states">${STATES.filter(state => states[state]).map(state => html`<li key=${state}><a href=${link(["registrations"], { state })}><${State} name=${state} /> <b>${states[state].toLocaleString()}</b></a></li>`)}</ul></article>`;
 }
 

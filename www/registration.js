@@ -44,7 +44,7 @@ export function RegistrationNow({ row }) {
 			<${Fact} name="Retry-After">${status.retry_after && `${status.retry_after} s, as the server asked`}</${Fact}>
 			<${Fact} name="Registrar">${status.remote_address}</${Fact}><${Fact} name="From">${status.listener}</${Fact}><${Fact} name="Contact">${status.contact}</${Fact}>
 			<${Fact} name="Round trip">${status.rtt_ms !== null && status.rtt_ms !== undefined && `${status.rtt_ms} ms`}</${Fact}><${Fact} name="NAT">${nat}</${Fact}>
-			<${Fact} name="Attempts">${status.attempts !== null && status.attempts !== undefined && `${status.attempts}, ${status.failures} failed, ${status.consecutive_failures} running; ${status.attempts_last_hour} in the last hour`}</${Fact}></dl>
+			<${Fact} name="Attempts">${status.attempts !== null && status.attempts !== undefined && `${status.attempts}, ${status.failures} failed, the last ${status.consecutive_failures} in a row; ${status.attempts_last_hour} in the last hour`}</${Fact}></dl>
 		<h2>Last attempts</h2>${data && html`<${Attempts} items=${data.items} now=${now} />`}</section>
 		<${Checklist} which="outbound-registration" query=${{ registration: row.name }} />`;
 }
