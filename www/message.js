@@ -7,7 +7,7 @@ import { html, useEffect, useRef } from "./vendor/preact.js";
 
 function Text({ message }) {
 	const { start, headers, body } = parts(message);
-	return html`<pre class="message" tabindex="0" aria-label="The message"><b class="start">${start}</b>${"\n"}${headers.map((one, i) => html`<span key=${i}>${one.name && html`<b>${one.name}</b>: `}${one.value}${"\n"}</span>`)}${body && html`<span class="body">${body}</span>`}</pre>`;
+	return html`<pre class="message" tabindex="0" aria-label="The message"><b class="start">${start}</b>${"\n"}${headers.map((one, i) => html`<span key=${i}>${one.name && html`<b>${one.name}</b>: `}${one.value}${"\n"}</span>`)}${body && html`${"\n"}<span class="body">${body}</span>`}</pre>`;
 }
 
 export function Message({ one, number, total, onPick, onClose, moved }) {
