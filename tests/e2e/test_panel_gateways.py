@@ -235,8 +235,11 @@ def test_the_calls_of_a_gateway_count_while_they_are_up(exchange, page, at):
     at("#/gateways")
     calls = f"{row('carrier')} td.gw-calls"
     page.says(calls, "^0 / 2$")
+    heights = lambda: page.js("return (document.querySelector(arguments[0])?.getAttribute('points') || '').split(' ').map(point => point.split(',')[1]).filter(Boolean)", f"{row('carrier')} .spark polyline")
+    until(lambda: len(set(heights())) == 1, 8, lambda: f"a flat line of no calls: {heights()}")
     call, leg = exchange.talking(caller, callee)
     page.says(calls, "^1 / 2$")
+    until(lambda: float(heights()[-1]) < float(heights()[0]), 5, lambda: f"a line that rises: {heights()}")
     page.says(f"{row('office', 'mapping-gateways')} td.gw-calls", "^1$")
     second, other = exchange.talking(caller, callee)
     page.says(calls, "^2 / 2$")
