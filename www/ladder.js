@@ -95,7 +95,8 @@ const Row = ({ one, n, total, frame, begin, selected, first, onPick, buttonRef }
 function frameOf(placed, room) {
 	const narrow = room < 560, time = narrow ? 58 : 100, half = narrow ? 48 : 70, least = narrow ? 100 : 116, n = placed.lanes.length;
 	const gap = Math.min(420, Math.max(least, n > 1 ? (room - time - 2 * half) / (n - 1) : 0));
-	return { ...placed, xs: placed.lanes.map((_, i) => time + half + i * gap), gap: Math.max(2 * half, gap), width: Math.max(room, time + 2 * half + (n - 1) * gap) };
+	const xs = placed.lanes.map((_, i) => time + half + i * gap), width = Math.max(room, time + 2 * half + (n - 1) * gap);
+	return { ...placed, xs, width, room: xs.map(x => Math.min(Math.max(half, gap / 2), x, width - x)) };	// room: of a name, to either side of its line
 }
 
 // followed: what followed() of sip.js gave; onPick(key, byKeyboard)
@@ -166,7 +167,7 @@ export function Ladder({ followed, names, selected, onPick, following, label }) 
 		seen.push(index);	// it may have the focus
 	const begin = total ? Date.parse(followed[0].item.at) : 0;
 	return html`<div class="ladder-frame"><div class="ladder" ref=${box} onScroll=${look} onKeyDown=${key} role="region" aria-label=${label}>
-		<div class="lanes" aria-hidden="true" style=${{ width: `${frame.width}px` }}><span class="when">s</span>${frame.lanes.map((lane, i) => html`<span key=${lane.key} class=${i === frame.middle ? "lane own" : "lane"} title=${`${lane.title}${lane.detail}`} style=${{ left: `${frame.xs[i] - frame.gap / 2}px`, width: `${frame.gap}px` }}>
+		<div class="lanes" aria-hidden="true" style=${{ width: `${frame.width}px` }}><span class="when">s</span>${frame.lanes.map((lane, i) => html`<span key=${lane.key} class=${i === frame.middle ? "lane own" : "lane"} title=${`${lane.title}${lane.detail}`} style=${{ left: `${frame.xs[i] - frame.room[i]}px`, width: `${2 * frame.room[i]}px` }}>
 			<b>${lane.name || lane.title}</b><small>${lane.name ? `${lane.title}${lane.detail}` : lane.detail}</small></span>`)}</div>
 		<ol class="rungs" style=${{ height: `${total * ROW}px`, width: `${frame.width}px` }}>${seen.map(n => {
 			const one = followed[n], mine = itemKey(one.item);

@@ -116,6 +116,11 @@ def arrows(page):
     return page.js("""return [...document.querySelectorAll(".rung .hop > line")].map(one => [Number(one.getAttribute("x1")), Number(one.getAttribute("x2"))])""")
 
 
+def fits(page):
+    """There is nothing to scroll sideways in the ladder."""
+    return page.js("const box = document.querySelector('.ladder'); return box.scrollWidth <= box.clientWidth")
+
+
 def detail(page, what):
     page.see(".detail h2", like=f"^{what}")
     return page.js("return document.querySelector('.detail .message').textContent")
@@ -153,12 +158,14 @@ def test_the_ladder_of_a_call_has_its_messages_in_order_on_three_lines(exchange,
     assert len(centre) == 1 and min(lines) < min(centre) < max(lines), f"every arrow begins or ends at the switch: {drawn}"
     for (start, end, what), (x1, x2) in zip(shown, drawn):
         assert (x1 < x2) == ((start, end) in (IN, OUT)), (start, end, what, x1, x2)
+    assert fits(page), "three lines have room"
     exchange.cdr(call)
 
     # One in full, by the pointer and by the keys.
     kept = exchange.api.get("/trace", call_id=f"{call.call_id},{leg.call_id}", limit=100)["items"]
     page.acting(lambda: page.see(".rungs li:nth-child(3) button").click())
     text = detail(page, "INVITE")
+    assert fits(page), "beside the message three lines have room"
     assert whole(text) == whole(leg.invite.raw.decode()), f"the message as the callee got it:\n{text}"
     page.says(".detail .foot", "^3 of 13 ")
     for key, number in ((Keys.ARROW_DOWN, 4), (Keys.ARROW_DOWN, 5), (Keys.ARROW_UP, 4), (Keys.END, 13), (Keys.HOME, 1), ("j", 2), ("k", 1)):
