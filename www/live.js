@@ -14,6 +14,7 @@ export const switchcore = new Store(null);	// /status.switchcore
 export const newestRevision = new Store(null);	// the last revision event
 
 const incoming = new Map();	// kind → rows of a list that is being asked for
+const overtaken = new Set();	// kinds whose list is to be asked for once more after that
 
 const callWatchers = new Set();
 // watcher({…call, phase}); watcher(null): events may have been missed
@@ -24,8 +25,10 @@ export function watchCalls(watcher) {
 
 export async function load(kind) {
 	const table = tables[kind], rows = new Map();
-	if (table.value.state === "loading")
+	if (table.value.state === "loading") {
+		overtaken.add(kind);
 		return;
+	}
 	table.set({ ...table.value, state: "loading" });
 	incoming.set(kind, rows);
 	try {
@@ -41,7 +44,12 @@ export async function load(kind) {
 	} finally {
 		incoming.delete(kind);
 	}
+	if (overtaken.delete(kind))
+		load(kind);
 }
+
+// The lists in which an object stands: that which is seen, and that which is to follow it.
+const listsOf = kind => [tables[kind].value.rows, incoming.get(kind)].filter(Boolean);
 
 // A list is asked for once events come, or what happens between the two would be missed.
 export function need(kind) {
@@ -56,25 +64,24 @@ export function need(kind) {
 
 // One object anew, status included; gone when it is gone.
 export async function reload(kind, name) {
-	const { rows } = tables[kind].value;
 	try {
 		const [object, status] = await Promise.all([get(path(kind, name)), get(path(kind, name, "status"))]);
-		rows.set(name, { ...object, status });
+		listsOf(kind).forEach(rows => rows.set(name, { ...object, status }));
+		tables[kind].changed();
 	} catch (error) {
 		if (error.status === 404)
-			rows.delete(name);
+			remove(kind, name);
 	}
-	tables[kind].changed();
 }
 
 function remove(kind, name) {
-	tables[kind].value.rows.delete(name);
+	listsOf(kind).forEach(rows => rows.delete(name));
 	tables[kind].changed();
 }
 
 export function takeStatus(kind, status) {
-	for (const rows of [tables[kind].value.rows, incoming.get(kind)]) {
-		const row = rows?.get(status.name);
+	for (const rows of listsOf(kind)) {
+		const row = rows.get(status.name);
 		if (row)
 			rows.set(status.name, { ...row, status });
 	}
