@@ -12,6 +12,7 @@ import { html, useEffect, useState } from "./vendor/preact.js";
 import { noun } from "./words.js";
 
 const EVERY_MS = 5000;
+const FEW = 100, MOST = 1000;	// the worst come first
 
 const evidenceWords = { status: "status", attempts: "attempts", trace: "SIP messages", cdrs: "call records", "sip-parameters": "parameter", revisions: "history" };
 
@@ -35,8 +36,8 @@ function Advice({ item, now, onFix }) {
 
 // Of everything, or of one object.  Troubles come and go with the switch's state, so they are asked for again.
 export function AdviceList({ kind, name, quiet }) {
-	const now = useNow(), revision = useStore(newestRevision), core = useStore(switchcore), [fixing, fix] = useState(null), [tick, again] = useState(0);
-	const { data, error, reload } = useLoad(() => get("/advice", { kind, name, limit: 200 }), [kind, name, revision?.revision, tick]);
+	const now = useNow(), revision = useStore(newestRevision), core = useStore(switchcore), [fixing, fix] = useState(null), [tick, again] = useState(0), [most, setMost] = useState(FEW);
+	const { data, error, reload } = useLoad(() => get("/advice", { kind, name, limit: most }), [kind, name, revision?.revision, tick, most]);
 	useEffect(() => {
 		const timer = setInterval(() => again(n => n + 1), EVERY_MS);
 		return () => clearInterval(timer);
@@ -46,7 +47,8 @@ export function AdviceList({ kind, name, quiet }) {
 		return null;
 	return html`<section class="advices" aria-labelledby="advice-title"><h2 id="advice-title">${kind ? "Advice" : "What needs attention"}${items.length > 0 && html` <small>${items.length}${data.next ? "+" : ""}</small>`}</h2>
 		<${Fault} error=${error} />
-		${data && items.length === 0 && (core && core.state !== "up" ? html`<p><${Glyph} name="unknown" /> The switch is not up: what it troubles over is not known.</p>` : html`<p><${Glyph} name="good" /> Nothing: no trouble is known.</p>`)}
+		${data && items.length === 0 && (core && core.state !== "up" ? html`<p><${Glyph} name="unknown" /> The switch is not up: its troubles are not known.</p>` : html`<p><${Glyph} name="good" /> Nothing: no trouble is known.</p>`)}
 		${items.map(item => html`<${Advice} key=${item.id} item=${item} now=${now} onFix=${fix} />`)}
+		${data?.next && (most < MOST ? html`<button type="button" class="secondary" onClick=${() => setMost(MOST)}>Show more</button>` : html`<p class="foot">The worst ${MOST.toLocaleString()}; there are more.</p>`)}
 		${fixing && html`<${ChangeDialog} title=${fixing.symptom} send=${setSender(fixing.fix)} act="Apply the fix" onClose=${() => fix(null)} onDone=${() => { fix(null); reload(); }} />`}</section>`;
 }

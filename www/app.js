@@ -62,7 +62,7 @@ function Alive() {
 	if (net.state === "lost")
 		return html`<div class="banner bad" role="alert"><${Glyph} name="bad" /> Connection lost. What you see is of ${clockTime(net.since)}; trying again …</div>`;
 	if (core && core.state !== "up")
-		return html`<div class="banner bad" role="alert"><${Glyph} name="bad" /> The switch is ${core.state === "down" ? "down" : "of another version"}${core.detail ? ` (${core.detail})` : ""}: states are the last known.
+		return html`<div class="banner bad" role="alert"><${Glyph} name="bad" /> The switch is ${core.state === "down" ? "down" : "of another version"}: states are the last known.${core.detail ? ` Reason: ${core.detail}.` : ""}
 			${may("operator") && " Changes are stored, and taken when it is back."}</div>`;
 	return null;
 }

@@ -64,7 +64,10 @@ export class Capture {
 		const fresh = found.filter(item => !this.known.has(itemKey(item))), { items } = this.store.value;
 		for (const item of fresh)
 			this.known.add(itemKey(item));
-		return fresh.length ? [...items, ...fresh].sort(inTurn).slice(-MOST) : items;
+		const all = fresh.length ? [...items, ...fresh].sort(inTurn).slice(-MOST) : items;
+		if (this.known.size > 2 * MOST)
+			this.known = new Set(all.map(itemKey));
+		return all;
 	}
 
 	async round(ask) {

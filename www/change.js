@@ -7,7 +7,7 @@ import { LongDiff } from "./long-diff.js";
 import { changeText } from "./revision-text.js";
 import { schema } from "./schema.js";
 import { useLoad } from "./store.js";
-import { html, useState } from "./vendor/preact.js";
+import { html, useEffect, useRef, useState } from "./vendor/preact.js";
 import { effectsText } from "./words.js";
 
 export const setSender = set => options => change(set, options);
@@ -35,14 +35,15 @@ export function ChangeDialog({ title, send, act = "Apply", danger, onClose, onDo
 			setBusy(false);
 		}
 	};
-	const nothing = answer && !answer.data.changed;
+	const nothing = answer && !answer.data.changed, why = useRef(null);
+	useEffect(() => why.current?.focus(), [answer]);
 	return html`<${Dialog} title=${title} onClose=${onClose} wide><form onSubmit=${make}>
 		${!answer && !rehearsal.error && html`<p aria-busy="true">Looking at what it would do …</p>`}
 		<${Fault} error=${failed || rehearsal.error} />
 		${nothing && html`<p>Everything is like that already: nothing to change.</p>`}
 		${answer && !nothing && html`<${Effects} answer=${answer.data} />${answer.data.diff.length > SHOWN && html`<p>${changeText(answer.data.diff, kinds)}</p>`}
 			<div class="preview" tabindex="0" role="region" aria-label="What differs"><${LongDiff} diff=${answer.data.diff} kinds=${kinds} /></div>
-			<label>Why? <small>(kept in the history)</small><input name="comment" maxlength="1024" value=${comment} onInput=${event => setComment(event.target.value)} autocomplete="off" /></label>`}
+			<label>Why? <small>(kept in the history)</small><input ref=${why} name="comment" maxlength="1024" value=${comment} onInput=${event => setComment(event.target.value)} autocomplete="off" /></label>`}
 		<footer><button type="button" class="secondary" onClick=${onClose}>Cancel</button>
 			<button type="submit" class=${danger ? "danger" : null} disabled=${!answer || nothing || busy} aria-busy=${busy}>${act}</button></footer>
 	</form></${Dialog}>`;

@@ -18,7 +18,7 @@ function options(width, height, series) {
 	const axis = { stroke: colour("faint-text"), grid: { stroke: colour("line"), width: 1 }, ticks: { show: false }, font: "11px system-ui, sans-serif" };
 	return {
 		width, height, legend: { show: false }, cursor: { show: false }, scales: { y: { range: (_, least, most) => [0, Math.max(4, Math.ceil((most ?? 0) * 1.15))] } },
-		axes: [{ ...axis, space: 70, values: (_, times) => times.map(time => new Date(time * 1000).toLocaleTimeString(undefined, { hourCycle: "h23", hour: "2-digit", minute: "2-digit", second: "2-digit" })) },
+		axes: [{ ...axis, space: 70, incrs: [1, 5, 15, 30, 60, 120, 300], values: (_, times) => times.map(time => new Date(time * 1000).toLocaleTimeString(undefined, { hourCycle: "h23", hour: "2-digit", minute: "2-digit", second: "2-digit" })) },
 			{ ...axis, size: 40, space: 26, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000] }],
 		series: [{}, ...series.map(one => ({ label: one.label, stroke: colour(one.tone), width: 2, points: { show: false }, dash: one.dash }))],
 	};

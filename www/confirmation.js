@@ -54,6 +54,6 @@ async function waiting() {
 }
 
 export function Waiting() {
-	const latest = useStore(newestRevision), { data, reload } = useLoad(waiting, [latest?.revision]);
-	return (data || []).map(one => html`<${Pending} key=${one.revision} number=${one.revision} confirmation=${one.confirmation} onChanged=${reload} />`);
+	const latest = useStore(newestRevision), { data, error, reload } = useLoad(waiting, [latest?.revision]);
+	return html`<${Fault} error=${error} />${(data || []).map(one => html`<${Pending} key=${one.revision} number=${one.revision} confirmation=${one.confirmation} onChanged=${reload} />`)}`;
 }

@@ -9,11 +9,11 @@ export function Dialog({ title, onClose, children, wide }) {
 	useEffect(() => {
 		const before = document.activeElement, dialog = box.current;
 		dialog.showModal();
-		dialog.querySelector("input, select, textarea")?.focus();	// else the browser begins at the cross
+		(dialog.querySelector("input, select, textarea") || dialog.firstElementChild).focus();	// else the browser begins at the cross, and Enter gives up
 		return () => { dialog.close(); before?.focus?.(); };
 	}, []);
 	const cancel = event => { event.preventDefault(); onClose?.(); };
-	return html`<dialog ref=${box} class=${wide ? "wide" : null} aria-labelledby=${id.current} onCancel=${cancel}><article>
+	return html`<dialog ref=${box} class=${wide ? "wide" : null} aria-labelledby=${id.current} onCancel=${cancel}><article tabindex="-1">
 		<header><h2 id=${id.current}>${title}</h2>${onClose && html`<button type="button" class="plain close" aria-label="Close" onClick=${onClose}>×</button>`}</header>
 		${children}
 	</article></dialog>`;

@@ -5,10 +5,10 @@ import { html, useState } from "./vendor/preact.js";
 const FEW = 5;		// options that stand side by side
 const ERRORS = 4;	// of one field that are told
 
-// Which item of a list is meant, counted as the server does.
+// Which item of a list is meant; the server counts from 0, people do not.
 const itemOf = (error, field) => {
 	const item = /^\/(\d+)/.exec(error.pointer.slice(field.pointer.length));
-	return item ? `Item ${item[1]}: ` : "";
+	return item ? `Item ${Number(item[1]) + 1}: ` : "";
 };
 
 // What was typed, as the number it is; else as it stands, so that the server can say what is wrong with it.

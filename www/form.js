@@ -32,6 +32,7 @@ export function useDraft(key, dirty, draft) {
 	});
 }
 export const keptDraft = key => drafts.get(key);
+export const dropDraft = key => drafts.delete(key);
 
 // What differs from the stored object, as a merge patch (RFC 7396).
 function patchOf(kind, stored, draft) {

@@ -2,7 +2,7 @@
 import { call, may, path } from "./api.js";
 import { AdviceList } from "./advice.js";
 import { Fault } from "./dialog.js";
-import { DeleteDialog, ObjectForm } from "./form.js";
+import { DeleteDialog, dropDraft, ObjectForm } from "./form.js";
 import { GatewayNow, GatewayTools } from "./gateway.js";
 import { loadPresets, presets } from "./hints.js";
 import { need, tables } from "./live.js";
@@ -32,7 +32,8 @@ function Existing({ kind, name, described, query }) {
 	const table = useStore(tables[kind]), row = table.rows.get(name), [deleting, setDeleting] = useState(false);
 	const { data, error, reload } = useLoad(() => settings(kind, name), [kind, name, row?.revision]);
 	useStore(presets);
-	const gone = error?.status === 404;
+	const gone = error?.status === 404, forget = () => dropDraft(`${kind}/${name}`);
+	useEffect(() => gone ? forget : undefined, [gone]);	// once one leaves: until then it can be read
 	if (gone && !data)
 		return html`<${Crumbs} kind=${kind} name=${name} /><h1>${name}</h1><p>There is no ${noun(kind)} of that name.</p>`;
 	const Now = kind === "registrations" ? RegistrationNow : GatewayNow;
@@ -45,7 +46,7 @@ function Existing({ kind, name, described, query }) {
 			${data && html`<p class="foot">set in <a href=${link(["history", String(data.stored.revision)])}>revision ${data.stored.revision}</a> by ${data.stored.changed_by}, ${clockTime(data.stored.changed_at)} · <a href=${link(["history"], { kind, name })}>its history</a></p>`}</div>
 			${gone ? html`<div class="fault" role="alert"><p>This ${noun(kind)} was deleted meanwhile. <a href=${link(["history"], { kind, name })}>Its history</a> can bring it back.</p></div>` : html`<${Fault} error=${error} />`}
 			${data && html`<${ObjectForm} kind=${described} stored=${data.stored} etag=${data.etag} effective=${data.effective} onSaved=${reload} after=${kind !== "registrations" && html` <a href=${link([kind, name], { show: "verify" })}>Verify with the next real call</a>`}>${tools => html`<${PresetChooser} kind=${kind} name=${name} ...${tools} />`}</${ObjectForm}>`}</section>
-		${deleting && html`<${DeleteDialog} kind=${kind} name=${name} onClose=${() => setDeleting(false)} onDone=${() => go([listOf(kind)])} />`}`;
+		${deleting && html`<${DeleteDialog} kind=${kind} name=${name} onClose=${() => setDeleting(false)} onDone=${() => { forget(); go([listOf(kind)]); }} />`}`;
 }
 
 function New({ kind, described }) {

@@ -110,7 +110,7 @@ export function Parameters({ query }) {
 	};
 	const mine = () => ({ ...valuesOf(base.current.items), ...Object.fromEntries(items.filter(item => item.name in patch).map(item => [item.name, valueOf(item)])) });
 	const theirItem = () => conflict.items.filter(item => item.name in patch).sort((a, b) => b.revision - a.revision)[0];
-	const wanted = (query.q || "").toLowerCase(), shown = (items || []).filter(item => !wanted || hit(item, wanted));
+	const wanted = (query.q || "").toLowerCase(), shown = (items || []).filter(item => !wanted || item.name in patch || hit(item, wanted));
 	const errorsAt = item => (error?.errors || []).filter(one => one.pointer === `/${item.name}` || one.pointer.startsWith(`/${item.name}/`));
 	const elsewhere = error && (items || []).every(item => !errorsAt(item).length);
 	const valueOf = item => item.name in draft ? draft[item.name] === null ? item.default : draft[item.name] : item.value;
