@@ -1,38 +1,16 @@
 // The form of one object, built from the schema; every keystroke is rehearsed by the server, which says what is wrong and what would happen.
-import { call, get, may, path, session } from "./api.js";
-import { ChangeDialog, Effects } from "./change.js";
+import { call, get, may, path } from "./api.js";
+import { ChangeDialog } from "./change.js";
 import { Conflict } from "./conflict.js";
-import { Fault } from "./dialog.js";
+import { keptDraft, useDraft } from "./draft.js";
 import { Field } from "./field.js";
 import { hints } from "./hints.js";
 import { tables } from "./live.js";
+import { SaveBar, useRehearsal } from "./savebar.js";
 import { grouped, groupTitle, same, valueAt, withValue } from "./schema.js";
-import { clockTime, useSettled } from "./time.js";
-import { html, useEffect, useLayoutEffect, useRef, useState } from "./vendor/preact.js";
+import { clockTime } from "./time.js";
+import { html, useEffect, useRef, useState } from "./vendor/preact.js";
 import { noun, plural } from "./words.js";
-
-const REHEARSE_MS = 250;
-
-// What was typed and not stored yet outlives a look at another page; the browser asks before it is lost for good.
-const drafts = new Map();
-addEventListener("beforeunload", event => { if (drafts.size) event.preventDefault(); });
-
-// Whoever logs in next is not to find them: there may be passwords among them.
-session.watch(() => {
-	if (session.value && !session.value.role && !session.value.expired)
-		drafts.clear();
-});
-
-export function useDraft(key, dirty, draft) {
-	useLayoutEffect(() => {	// not later: a form that leaves with its Create would not say any more that it is done
-		if (dirty)
-			drafts.set(key, draft);
-		else
-			drafts.delete(key);
-	});
-}
-export const keptDraft = key => drafts.get(key);
-export const dropDraft = key => drafts.delete(key);
 
 // What differs from the stored object, as a merge patch (RFC 7396).
 function patchOf(kind, stored, draft) {
@@ -41,20 +19,6 @@ function patchOf(kind, stored, draft) {
 }
 
 export const fresh = kind => kind.fields.reduce((object, field) => withValue(object, field.pointer, field.secret ? { set: false } : field.default), {});
-
-// {answer} or {error}: what the server says of the draft, asked once it rests.
-function useRehearsal(send, draft, wanted) {
-	const settled = useSettled(draft, REHEARSE_MS), [said, set] = useState({});
-	useEffect(() => {
-		let current = true;
-		if (!wanted)
-			set({});
-		else
-			send(settled, { dry_run: true }).then(answer => current && set({ answer: answer.data }), error => current && set({ error }));
-		return () => { current = false; };
-	}, [settled, wanted]);
-	return said;
-}
 
 function Group({ title, fields, open, children }) {
 	return html`<details class="group" open=${open}><summary>${title}</summary>${children}</details>`;
@@ -76,7 +40,7 @@ export function ObjectForm({ kind, stored, etag, effective, start, onSaved, afte
 	const send = (draftNow, query, ifMatch) => isNew
 		? call("POST", path(kind.kind), { body: { ...patchOf(kind, fresh(kind), draftNow.draft), name: draftNow.name }, query })
 		: call("PATCH", path(kind.kind, stored.name), { body: patchOf(kind, root.current, draftNow.draft), query, ifMatch, patch: true });
-	const said = useRehearsal((text, query) => send(JSON.parse(text), query), JSON.stringify({ draft, name }), dirty && mayWrite && !busy);
+	const said = useRehearsal(text => send(JSON.parse(text), { dry_run: true }), JSON.stringify({ draft, name }), dirty && mayWrite && !busy);
 	useDraft(key, dirty, { draft, name, base: root.current, etag: tag.current });
 	const error = failed || said.error;
 
@@ -122,7 +86,7 @@ export function ObjectForm({ kind, stored, etag, effective, start, onSaved, afte
 	};
 	const set = field => value => { setFailed(null); setSaved(null); setDraft(old => withValue(old, field.pointer, value)); };
 	const errorsAt = pointer => (error?.errors || []).filter(one => one.pointer === pointer || one.pointer.startsWith(`${pointer}/`));
-	const elsewhere = error && ["/name", ...kind.fields.map(field => field.pointer)].every(pointer => !errorsAt(pointer).length) ? error : null;
+	const besides = error && ["/name", ...kind.fields.map(field => field.pointer)].some(pointer => errorsAt(pointer).length);
 	// Of a form that was not begun, "must be given" helps nobody.
 	const quiet = isNew && !failed;
 	const shownAt = pointer => errorsAt(pointer).filter(one => !(quiet && one.code === "required"));
@@ -136,25 +100,11 @@ export function ObjectForm({ kind, stored, etag, effective, start, onSaved, afte
 			${fields.map(field => html`<${Field} key=${field.pointer} field=${field} value=${valueAt(draft, field.pointer)} set=${set(field)} disabled=${!mayWrite} names=${namesFor(field)}
 				errors=${shownAt(field.pointer)} changed=${!isNew && valueAt(patch, field.pointer) !== undefined} hint=${hints(kind, field, valueAt(draft, field.pointer), valueAt(effective, field.pointer))}
 				effective=${same(valueAt(draft, field.pointer), valueAt(stored, field.pointer)) ? valueAt(effective, field.pointer) : null} />`)}</${Group}>`)}
-		${mayWrite && (dirty || saved || failed) && html`<div class="savebar" role="region" aria-label="Save">
-			${dirty && html`<div class="says">${elsewhere && html`<${Fault} error=${elsewhere} />`}${error && !elsewhere && html`<p class="error">${plural(error.errors.length, "value is", "values are")} not right yet.</p>`}
-				${said.answer && !error && html`<p><strong>${isNew ? `New ${noun(kind.kind)}` : plural(count, "change")}.</strong></p><${Effects} answer=${said.answer} />`}</div>
-				<input class="why" name="comment" aria-label="Why? (kept in the history)" placeholder="Why? (kept in the history)" maxlength="1024" value=${comment} onInput=${event => setComment(event.target.value)} autocomplete="off" />
-				<div class="buttons"><button type="button" class="secondary" onClick=${discard}>Discard</button><button type="submit" disabled=${busy} aria-busy=${busy}>${isNew ? "Create" : "Save"}</button></div>`}
-			${!dirty && saved && html`<${Saved} answer=${saved} after=${after} />`}</div>`}
+		${mayWrite && html`<${SaveBar} dirty=${dirty} what=${isNew ? `New ${noun(kind.kind)}` : plural(count, "change")} error=${error} shown=${besides} answer=${said.answer}
+			comment=${comment} setComment=${setComment} busy=${busy} discard=${discard} act=${isNew ? "Create" : "Save"} saved=${saved} after=${after} />`}
 		${conflict && html`<${Conflict} kind=${kind} title=${`${conflict.theirs.changed_by} changed ${stored.name} meanwhile`}
 			told=${`Revision ${conflict.theirs.revision}, ${clockTime(conflict.theirs.changed_at)}.`} base=${root.current} mine=${draft} theirs=${conflict.theirs} onClose=${() => setConflict(null)} onChoose=${merged => resolve(merged, conflict.theirs, conflict.etag)} />`}
 	</form>`;
-}
-
-const appliedWords = {
-	yes: "The switch has acted on it.", pending: "The switch has not acted on it yet.", switchcore_down: "The switch is down: it will take it when it starts.",
-	rejected: "The switch could not take it.",
-};
-
-export function Saved({ answer, after }) {
-	return html`<p class="saved" role="status">${answer.changed ? html`Saved as <a href=${`#/history/${answer.revision}`}>revision ${answer.revision}</a>. ${appliedWords[answer.applied] || ""}` : "Nothing had changed."}${answer.changed && after}</p>
-		${(answer.warnings || []).map(warning => html`<p class="warning">${warning.detail}</p>`)}`;
 }
 
 export function DeleteDialog({ kind, name, onClose, onDone }) {

@@ -2,7 +2,8 @@
 import { call, may, path } from "./api.js";
 import { AdviceList } from "./advice.js";
 import { Fault } from "./dialog.js";
-import { DeleteDialog, dropDraft, ObjectForm } from "./form.js";
+import { dropDraft } from "./draft.js";
+import { DeleteDialog, ObjectForm } from "./form.js";
 import { GatewayNow, GatewayTools } from "./gateway.js";
 import { loadPresets, presets } from "./hints.js";
 import { need, tables } from "./live.js";

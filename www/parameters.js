@@ -1,35 +1,20 @@
 // The SIP parameters by group: value, unit, range, default, what a change will do, and who set it when.
 import { call, get, may } from "./api.js";
-import { Effects } from "./change.js";
-import { Fault } from "./dialog.js";
-import { Field } from "./field.js";
 import { Conflict } from "./conflict.js";
-import { keptDraft, Saved, useDraft } from "./form.js";
+import { Fault } from "./dialog.js";
+import { keptDraft, useDraft } from "./draft.js";
+import { Field } from "./field.js";
 import { hints, loadPresets, presets } from "./hints.js";
 import { newestRevision } from "./live.js";
 import { link, setQuery } from "./route.js";
+import { SaveBar, useRehearsal } from "./savebar.js";
 import { applies, grouped, groupTitle, same, schema, valueText } from "./schema.js";
 import { useLoad, useStore } from "./store.js";
-import { clockTime, useSettled } from "./time.js";
+import { clockTime } from "./time.js";
 import { html, useEffect, useRef, useState } from "./vendor/preact.js";
 import { plural } from "./words.js";
 
-const REHEARSE_MS = 250;
 const KEY = "sip-parameters";	// the kind, and the draft of it
-
-function useRehearsal(patch) {
-	const key = JSON.stringify(patch), settled = useSettled(key, REHEARSE_MS), [said, set] = useState({});
-	useEffect(() => {
-		let current = true;
-		if (settled === "{}")
-			set({});
-		else
-			call("PATCH", "/sip-parameters", { body: JSON.parse(settled), query: { dry_run: true }, patch: true })
-				.then(({ data }) => current && set({ answer: data }), error => current && set({ error }));
-		return () => { current = false; };
-	}, [settled]);
-	return said;
-}
 
 function Provenance({ item, reset, mayWrite }) {
 	const set = item.source === "set";
@@ -60,7 +45,7 @@ export function Parameters({ query }) {
 	useEffect(() => { loadPresets().catch(() => {}); }, []);
 	// null = back to the default
 	const patch = Object.fromEntries((items || []).filter(item => item.name in draft && !same(draft[item.name] === null ? item.default : draft[item.name], item.value)).map(item => [item.name, draft[item.name]]));
-	const said = useRehearsal(patch), error = failed || said.error, count = Object.keys(patch).length;
+	const said = useRehearsal(text => call("PATCH", "/sip-parameters", { body: JSON.parse(text), query: { dry_run: true }, patch: true }), JSON.stringify(patch), Object.keys(patch).length > 0), error = failed || said.error, count = Object.keys(patch).length;
 	if (data && (count === 0 || !base.current))
 		base.current = data;
 	useDraft(KEY, count > 0, { draft, base: base.current });
@@ -112,7 +97,7 @@ export function Parameters({ query }) {
 	const theirItem = () => conflict.items.filter(item => item.name in patch).sort((a, b) => b.revision - a.revision)[0];
 	const wanted = (query.q || "").toLowerCase(), shown = (items || []).filter(item => !wanted || item.name in patch || hit(item, wanted));
 	const errorsAt = item => (error?.errors || []).filter(one => one.pointer === `/${item.name}` || one.pointer.startsWith(`/${item.name}/`));
-	const elsewhere = error && (items || []).every(item => !errorsAt(item).length);
+	const besides = error && (items || []).some(item => errorsAt(item).length);
 	const valueOf = item => item.name in draft ? draft[item.name] === null ? item.default : draft[item.name] : item.value;
 	return html`<div class="head"><h1>SIP parameters</h1><input type="search" aria-label="Search parameters" placeholder="Search" value=${query.q || ""} onInput=${event => setQuery({ ...query, q: event.target.value })} /></div>
 		<${Fault} error=${unread} />
@@ -124,10 +109,6 @@ export function Parameters({ query }) {
 			${conflict && html`<${Conflict} kind=${{ fields: items.filter(item => item.name in patch) }} title=${`${theirItem().changed_by} changed the same meanwhile`}
 				told=${`Revision ${theirItem().revision}, ${clockTime(theirItem().changed_at)}.`} base=${valuesOf(base.current.items)} mine=${mine()} theirs=${valuesOf(conflict.items)} onClose=${() => setConflict(null)} onChoose=${resolve} />`}
 			${items && shown.length === 0 && html`<p>No parameter is called like that.</p>`}
-			${mayWrite && (count > 0 || saved) && html`<div class="savebar" role="region" aria-label="Save">
-				${count > 0 && html`<div class="says">${elsewhere && html`<${Fault} error=${error} />`}${error && !elsewhere && html`<p class="error">${plural(error.errors.length, "value is", "values are")} not right yet.</p>`}
-					${said.answer && !error && html`<p><strong>${plural(count, "change")}.</strong></p><${Effects} answer=${said.answer} />`}</div>
-					<input class="why" name="comment" aria-label="Why? (kept in the history)" placeholder="Why? (kept in the history)" maxlength="1024" value=${comment} onInput=${event => setComment(event.target.value)} autocomplete="off" />
-					<div class="buttons"><button type="button" class="secondary" onClick=${discard}>Discard</button><button type="submit" disabled=${busy} aria-busy=${busy}>Save</button></div>`}
-				${count === 0 && saved && html`<${Saved} answer=${saved} />`}</div>`}</form>`;
+			${mayWrite && html`<${SaveBar} dirty=${count > 0} what=${plural(count, "change")} error=${count > 0 ? error : null} shown=${besides} answer=${said.answer}
+				comment=${comment} setComment=${setComment} busy=${busy} discard=${discard} saved=${saved} />`}</form>`;
 }

@@ -2,7 +2,7 @@
 import { get } from "./api.js";
 import { ChangeDialog, setSender } from "./change.js";
 import { Fault } from "./dialog.js";
-import { Saved } from "./form.js";
+import { Saved } from "./savebar.js";
 import { presets } from "./hints.js";
 import { tables } from "./live.js";
 import { link } from "./route.js";

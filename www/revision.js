@@ -2,7 +2,7 @@
 import { download, get, may, path } from "./api.js";
 import { Confirmation } from "./confirmation.js";
 import { Fault } from "./dialog.js";
-import { Saved } from "./form.js";
+import { Saved } from "./savebar.js";
 import { newestRevision } from "./live.js";
 import { LongDiff } from "./long-diff.js";
 import { restorable, RestoreDialog } from "./restore.js";
