@@ -9,29 +9,25 @@ import { useStore } from "./store.js";
 import { choose, theme } from "./theme.js";
 import { clockTime } from "./time.js";
 import { html, render, useEffect, useErrorBoundary, useRef, useState } from "./vendor/preact.js";
-import { Overview } from "./overview.js";
-import { Registrations } from "./registrations.js";
-import { ObjectPage } from "./object.js";
-import { Parameters } from "./parameters.js";
-import { Gateways } from "./gateways.js";
-import { Calls } from "./calls.js";
-import { Trace } from "./trace.js";
-import { History } from "./history.js";
+
+// A view comes when one goes there; see also the end of this file.
+const view = (file, name) => async () => (await import(file))[name];
+const objectPage = view("./object.js", "ObjectPage"), gateways = view("./gateways.js", "Gateways"), history = view("./history.js", "History");
 
 const places = [
-	{ path: "", title: "Overview", icon: "M2 9l6-6 6 6M4 8v6h8V8", view: Overview },
-	{ path: "registrations", title: "Registrations", icon: "M8 2v6l4 2M8 14A6 6 0 1 1 14 8", view: Registrations },
-	{ path: "gateways", title: "Gateways", icon: "M1 5h10l-3-3M15 11H5l3 3", view: Gateways },
-	{ path: "calls", title: "Calls", icon: "M3 2l3 1 1 3-2 1a8 8 0 0 0 4 4l1-2 3 1 1 3-2 2A12 12 0 0 1 1 4z", view: Calls },
-	{ path: "trace", title: "Trace", icon: "M3 1v14M13 1v14M3 5h8l-2-2M13 11H5l2 2", view: Trace },
-	{ path: "parameters", title: "Parameters", icon: "M1 4h8M13 4h2M1 12h2M7 12h8M11 2v4M5 10v4", view: Parameters },
-	{ path: "history", title: "History", icon: "M8 4v4l3 2M2 8a6 6 0 1 0 2-4.5L2 5M2 2v3h3", view: History },
+	{ path: "", title: "Overview", icon: "M2 9l6-6 6 6M4 8v6h8V8", view: view("./overview.js", "Overview") },
+	{ path: "registrations", title: "Registrations", icon: "M8 2v6l4 2M8 14A6 6 0 1 1 14 8", view: view("./registrations.js", "Registrations") },
+	{ path: "gateways", title: "Gateways", icon: "M1 5h10l-3-3M15 11H5l3 3", view: gateways },
+	{ path: "calls", title: "Calls", icon: "M3 2l3 1 1 3-2 1a8 8 0 0 0 4 4l1-2 3 1 1 3-2 2A12 12 0 0 1 1 4z", view: view("./calls.js", "Calls") },
+	{ path: "trace", title: "Trace", icon: "M3 1v14M13 1v14M3 5h8l-2-2M13 11H5l2 2", view: view("./trace.js", "Trace") },
+	{ path: "parameters", title: "Parameters", icon: "M1 4h8M13 4h2M1 12h2M7 12h8M11 2v4M5 10v4", view: view("./parameters.js", "Parameters") },
+	{ path: "history", title: "History", icon: "M8 4v4l3 2M2 8a6 6 0 1 0 2-4.5L2 5M2 2v3h3", view: history },
 ];
 
 // Views that are not in the menu: of one object, or of a new one.
 const views = new Map([...places.map(place => [place.path, place.view]),
-	["registrations/", ObjectPage], ["routing-gateways/", ObjectPage], ["mapping-gateways/", ObjectPage], ["new/", ObjectPage], ["history/", History],
-	["routing-gateways", Gateways], ["mapping-gateways", Gateways]]);
+	["registrations/", objectPage], ["routing-gateways/", objectPage], ["mapping-gateways/", objectPage], ["new/", objectPage], ["history/", history],
+	["routing-gateways", gateways], ["mapping-gateways", gateways]]);
 const menuOf = { "routing-gateways": "gateways", "mapping-gateways": "gateways" };
 
 function Menu({ at }) {
@@ -71,14 +67,30 @@ function Broken({ error, again }) {
 	return html`<div class="fault" role="alert"><h1>This view has failed</h1><p>${String(error?.message || error)}</p><button type="button" onClick=${again}>Try again</button></div>`;
 }
 
+const come = new Map();	// the views that are there, by what loads them
+
+// [the view or undefined while it comes, why it does not come]
+function useView(load) {
+	const [state, set] = useState({}), here = come.get(load);
+	useEffect(() => {
+		let current = true;
+		if (load && !here)
+			load().then(found => { come.set(load, found); if (current) set({ load }); }, error => current && set({ load, error }));
+		return () => { current = false; };
+	}, [load]);
+	return [here, state.load === load ? state.error : null];
+}
+
 function View({ route }) {
-	const [error, again] = useErrorBoundary(problem => console.error(problem));
-	const [first = "", second] = route.parts, Found = views.get(second === undefined ? first : `${first}/`);
+	const [first = "", second] = route.parts, load = views.get(second === undefined ? first : `${first}/`);
+	const [failed, again] = useErrorBoundary(problem => console.error(problem)), [Found, missing] = useView(load);
 	useEffect(() => again(), [location.hash]);
-	if (error)
-		return html`<${Broken} error=${error} again=${again} />`;
-	if (!Found)
+	if (failed || missing)
+		return html`<${Broken} error=${failed || missing} again=${() => missing ? location.reload() : again()} />`;
+	if (!load)
 		return html`<h1>Not here</h1><p>There is no such page. <a href="#/">Overview</a></p>`;
+	if (!Found)
+		return html`<p aria-busy="true">Being loaded …</p>`;
 	return html`<${Found} key=${second === undefined ? first : `${first}/${second}`} parts=${route.parts} query=${route.query} />`;
 }
 
@@ -113,5 +125,11 @@ function App() {
 }
 
 resume();
+const first = views.get(location.hash.replace(/^#\/?/, "").split(/[/?]/)[0]);
+first?.().then(found => come.set(first, found), () => {});	// while the server looks who is there
 render(html`<${App} />`, document.getElementById("app").appendChild(Object.assign(document.createElement("div"), { className: "app" })));
 document.querySelector("#app > .lonely")?.remove();
+
+// The other views, once there is nothing more urgent: going there then takes no time, and works while the server is away.
+const LATER_MS = 1500;
+setTimeout(() => new Set(views.values()).forEach(load => load().catch(() => {})), LATER_MS);

@@ -8,7 +8,7 @@ import { switchcore } from "./live.js";
 import { link } from "./route.js";
 import { useStore } from "./store.js";
 import { span } from "./time.js";
-import { html, useEffect, useState } from "./vendor/preact.js";
+import { html, useLayoutEffect, useState } from "./vendor/preact.js";
 import { plural } from "./words.js";
 
 const EVERY_MS = 1000;
@@ -17,7 +17,7 @@ const STATES = ["registered", "registering", "queued", "waiting", "unregistering
 // The newest /status, once a second while it is looked at.
 function useStatus() {
 	const [state, set] = useState({});
-	useEffect(() => {
+	useLayoutEffect(() => {
 		let current = true, timer;
 		const ask = () => get("/status").then(status => { switchcore.set(status.switchcore); if (current) set({ status }); },
 		                                      error => current && set(old => ({ ...old, error })))
