@@ -14,8 +14,9 @@ libc = ctypes.CDLL(None)
 
 
 def die_with_parent():
-    """No process outlives a test run that was killed."""
+    """No process outlives a test run that was killed; and Ctrl-C reaches it, though a run in the background ignores it."""
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class Daemon:
