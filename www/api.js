@@ -15,10 +15,6 @@ class Problem extends Error {
 		Object.assign(this, { status, title: document.title, code: (document.type || "").replace("/problems/", ""), errors: document.errors || [],
 		                      request: document.request_id, etag });
 	}
-
-	at(pointer) {
-		return this.errors.filter(error => error.pointer === pointer);
-	}
 }
 
 export function heard(state) {
@@ -57,7 +53,7 @@ async function renewed(refused) {
 }
 
 // {status, data, etag}; throws Problem, also when nobody answers (status 0).
-export async function call(method, where, { query, body, ifMatch, accept, patch, signal, quiet } = {}) {
+export async function call(method, where, { query, body, ifMatch, accept, patch, signal } = {}) {
 	const headers = { Accept: accept || "application/json" };
 	if (body !== undefined)
 		headers["Content-Type"] = patch ? "application/merge-patch+json" : "application/json";
@@ -70,7 +66,7 @@ export async function call(method, where, { query, body, ifMatch, accept, patch,
 	try {
 		response = await fetch(address(where, query), { method, headers, signal, body: body === undefined ? undefined : JSON.stringify(body) });
 	} catch (error) {
-		if (error.name !== "AbortError" && !quiet)
+		if (error.name !== "AbortError")
 			heard("lost");
 		throw new Problem(0, { detail: error.name === "AbortError" ? "given up" : "The server does not answer." });
 	}
@@ -79,7 +75,7 @@ export async function call(method, where, { query, body, ifMatch, accept, patch,
 	if (!response.ok) {
 		const refused = await problem(response);
 		if (await renewed(refused))
-			return call(method, where, { query, body, ifMatch, accept, patch, signal, quiet });
+			return call(method, where, { query, body, ifMatch, accept, patch, signal });
 		throw refused;
 	}
 	const data = response.status === 204 ? null : accept ? await response.blob() : await response.json();
@@ -113,8 +109,10 @@ export const may = role => ranks.indexOf(session.value?.role) >= ranks.indexOf(r
 // The cookie is not for us to see; this says whether there may be one, so that a stranger's first request is not a refused one.
 const CAME = "tandem-came";
 
+export const mayHaveCome = () => localStorage.getItem(CAME) !== null;
+
 export async function resume() {
-	if (!localStorage.getItem(CAME)) {
+	if (!mayHaveCome()) {
 		session.set({ role: null });
 		return;
 	}

@@ -1,5 +1,5 @@
 // Both daemons at a glance, and what to do about what is wrong.
-import { get, may } from "./api.js";
+import { get, may, mayHaveCome } from "./api.js";
 import { AdviceList } from "./advice.js";
 import { Chart, useSamples } from "./chart.js";
 import { Fault } from "./dialog.js";
@@ -14,14 +14,18 @@ import { plural } from "./words.js";
 const EVERY_MS = 1000;
 const STATES = ["registered", "registering", "queued", "waiting", "unregistering", "unregistered", "disabled"];
 
+// Begun with the page that opens here, while the server still looks who is there.
+let first = mayHaveCome() && /^#?\/?$/.test(location.hash) ? get("/status") : null;
+first?.catch(() => {});
+
 // The newest /status, once a second while it is looked at.
 function useStatus() {
 	const [state, set] = useState({});
 	useLayoutEffect(() => {
 		let current = true, timer;
-		const ask = () => get("/status").then(status => { switchcore.set(status.switchcore); if (current) set({ status }); },
+		const ask = () => (first || get("/status")).then(status => { switchcore.set(status.switchcore); if (current) set({ status }); },
 		                                      error => current && set(old => ({ ...old, error })))
-			.then(() => { if (current) timer = setTimeout(ask, EVERY_MS); });
+			.then(() => { first = null; if (current) timer = setTimeout(ask, EVERY_MS); });
 		ask();
 		return () => { current = false; clearTimeout(timer); };
 	}, []);
