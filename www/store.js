@@ -1,7 +1,7 @@
 // A value that components watch.  Changes are told once per frame, however many there were.
 import { useEffect, useLayoutEffect, useState } from "./vendor/preact.js";
 
-const UNSEEN_MS = 200;
+const UNSEEN_MS = 200, FRAME_MS = 16;
 
 export class Store {
 	constructor(value) {
@@ -9,6 +9,7 @@ export class Store {
 		this.version = 0;	// another after each change, also of a value that is changed in place
 		this.watchers = new Set();
 		this.due = 0;
+		this.told = -FRAME_MS;
 	}
 
 	set(value) {
@@ -25,11 +26,17 @@ export class Store {
 			clearTimeout(this.due);
 			cancelAnimationFrame(frame);
 			this.due = 0;
+			this.told = performance.now();
 			for (const watcher of [...this.watchers])
 				watcher();
 		};
+		let frame;
+		if (performance.now() - this.told > FRAME_MS) {	// the first of a flood is not kept waiting
+			tell();
+			return;
+		}
 		// A page that nobody sees gets no frames.
-		const frame = requestAnimationFrame(tell);
+		frame = requestAnimationFrame(tell);
 		this.due = setTimeout(tell, UNSEEN_MS);
 	}
 
