@@ -9,7 +9,7 @@ export function Dialog({ title, onClose, children, wide }) {
 	useEffect(() => {
 		const before = document.activeElement, dialog = box.current;
 		dialog.showModal();
-		(dialog.querySelector("input, select, textarea") || dialog.firstElementChild).focus();	// else the browser begins at the cross, and Enter gives up
+		(dialog.querySelector("input:not([hidden]), select, textarea") || dialog.firstElementChild).focus();	// else the browser begins at the cross, and Enter gives up
 		return () => { dialog.close(); before?.focus?.(); };
 	}, []);
 	const cancel = event => { event.preventDefault(); onClose?.(); };

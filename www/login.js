@@ -1,5 +1,5 @@
 // Logging in, again after the session ended, and the password.
-import { changePassword, logIn, logOut, resume } from "./api.js";
+import { changePassword, logIn, logOut, resume, session } from "./api.js";
 import { Dialog, Fault } from "./dialog.js";
 import { html, useEffect, useState } from "./vendor/preact.js";
 
@@ -57,6 +57,7 @@ export function PasswordDialog({ forced, onClose }) {
 	};
 	return html`<${Dialog} title=${forced ? "Choose your own password first" : "Change your password"} onClose=${forced ? null : onClose}><form onSubmit=${submit}>
 		${forced && html`<p>The password you came with was made for one use. Until you have your own, nothing can be changed.</p>`}
+		<input name="username" autocomplete="username" value=${session.value?.username} hidden readonly />
 		<label>Current password<input name="current" type="password" autocomplete="current-password" required value=${current} onInput=${event => setCurrent(event.target.value)} /></label>
 		<label>New password<input name="new" type="password" autocomplete="new-password" required aria-describedby="password-least" value=${next} onInput=${event => setNext(event.target.value)} />
 			<small id="password-least">At least ${PASSWORD_LEAST} characters.</small></label>
