@@ -20,11 +20,11 @@ function options(width, height, series) {
 		width, height, legend: { show: false }, cursor: { show: false }, scales: { y: { range: (_, least, most) => [0, Math.max(4, Math.ceil((most ?? 0) * 1.15))] } },
 		axes: [{ ...axis, space: 70, incrs: [1, 5, 15, 30, 60, 120, 300], values: (_, times) => times.map(time => new Date(time * 1000).toLocaleTimeString(undefined, { hourCycle: "h23", hour: "2-digit", minute: "2-digit", second: "2-digit" })) },
 			{ ...axis, size: 40, space: 26, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000] }],
-		series: [{}, ...series.map(one => ({ label: one.label, stroke: colour(one.tone), width: 2, points: { show: false }, dash: one.dash }))],
+		series: [{}, ...series.map(one => ({ label: one.label, stroke: colour(one.tone), width: 2, points: { show: false } }))],
 	};
 }
 
-// samples: as useSamples gives them; series: [{label, tone, dash}]
+// samples: as useSamples gives them; series: [{label, tone}]
 export function Chart({ label, samples, series, height = 150 }) {
 	const box = useRef(null), plot = useRef(null), latest = useRef(samples);
 	latest.current = samples;

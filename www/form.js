@@ -20,7 +20,7 @@ function patchOf(kind, stored, draft) {
 
 export const fresh = kind => kind.fields.reduce((object, field) => withValue(object, field.pointer, field.secret ? { set: false } : field.default), {});
 
-function Group({ title, fields, open, children }) {
+function Group({ title, open, children }) {
 	return html`<details class="group" open=${open}><summary>${title}</summary>${children}</details>`;
 }
 
@@ -28,9 +28,9 @@ function namesFor(field) {
 	return field.refers_to ? [...(tables[field.refers_to]?.value.rows.keys() || [])] : null;
 }
 
-// stored: the object as read (null: a new one); etag: of it; effective: of ?effective=true; start: values of a new one's form; after: what a saved one offers
-export function ObjectForm({ kind, stored, etag, effective, start, onSaved, after, children }) {
-	const key = stored ? `${kind.kind}/${stored.name}` : kind.kind, kept = keptDraft(key), base = kept?.base || stored || start || fresh(kind);
+// stored: the object as read (null: a new one); etag: of it; effective: of ?effective=true; after: what a saved one offers
+export function ObjectForm({ kind, stored, etag, effective, onSaved, after, children }) {
+	const key = stored ? `${kind.kind}/${stored.name}` : kind.kind, kept = keptDraft(key), base = kept?.base || stored || fresh(kind);
 	const [draft, setDraft] = useState(kept?.draft || { ...base }), [name, setName] = useState(kept?.name || ""), [comment, setComment] = useState("");
 	const [failed, setFailed] = useState(null), [busy, setBusy] = useState(false), [conflict, setConflict] = useState(null), [saved, setSaved] = useState(null);
 	const tag = useRef(kept?.etag || etag), root = useRef(base);
@@ -98,7 +98,7 @@ export function ObjectForm({ kind, stored, etag, effective, start, onSaved, afte
 		${children?.({ draft, setDraft, mayWrite })}
 		${[...grouped(kind.fields)].map(([group, fields], i) => html`<${Group} key=${group} title=${groupTitle(group, kind.kind)} open=${i < 5 || fields.some(field => shownAt(field.pointer).length)}>
 			${fields.map(field => html`<${Field} key=${field.pointer} field=${field} value=${valueAt(draft, field.pointer)} set=${set(field)} disabled=${!mayWrite} names=${namesFor(field)}
-				errors=${shownAt(field.pointer)} changed=${!isNew && valueAt(patch, field.pointer) !== undefined} hint=${hints(kind, field, valueAt(draft, field.pointer), valueAt(effective, field.pointer))}
+				errors=${shownAt(field.pointer)} changed=${!isNew && valueAt(patch, field.pointer) !== undefined} hint=${hints(field, valueAt(draft, field.pointer), valueAt(effective, field.pointer))}
 				effective=${same(valueAt(draft, field.pointer), valueAt(stored, field.pointer)) ? valueAt(effective, field.pointer) : null} />`)}</${Group}>`)}
 		${mayWrite && html`<${SaveBar} dirty=${dirty} what=${isNew ? `New ${noun(kind.kind)}` : plural(count, "change")} error=${error} shown=${besides} answer=${said.answer}
 			comment=${comment} setComment=${setComment} busy=${busy} discard=${discard} act=${isNew ? "Create" : "Save"} saved=${saved} after=${after} />`}

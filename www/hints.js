@@ -23,7 +23,7 @@ const expiryHint = expiry => expiry === "auto" ? "Asks for an hour, adopts what 
 const meanings = { retry_delay: retryHint, SS_SIP_USER_AGENT_RETRY_DELAY: retryHint, register_period: expiryHint, SS_SIP_USER_AGENT_EXPIRE: expiryHint,
                    keep_alive: every => every ? `A keep-alive every ${duration(every)} while registered.` : null };
 
-export function hints(kind, field, value, effective) {
+export function hints(field, value, effective) {
 	const mean = meanings[field.name], taken = value === "inherit" ? effective?.value : value;
 	const fits = taken === "auto" || taken === 0 || (typeof taken === "number" && taken >= field.min && taken <= field.max);
 	return mean && fits ? mean(taken) : null;

@@ -104,7 +104,7 @@ export function Parameters({ query }) {
 		<form class="object" onSubmit=${save} novalidate>${[...grouped(shown)].map(([group, fields]) => html`<details class="group" open key=${group}><summary>${groupTitle(group, KEY)}</summary>
 			${fields.map(item => html`<${Field} key=${item.name} field=${item} value=${valueOf(item)} set=${set(item)} disabled=${!mayWrite}
 				errors=${errorsAt(item)} changed=${item.name in patch}
-				hint=${html`${hints({}, item, valueOf(item))} <span class="applies">${applies(item)}</span> <code>${item.name}</code>`}
+				hint=${html`${hints(item, valueOf(item))} <span class="applies">${applies(item)}</span> <code>${item.name}</code>`}
 				extra=${html`<${Provenance} item=${item} mayWrite=${mayWrite} reset=${!same(valueOf(item), item.default) && (() => set(item)(null))} />`} />`)}</details>`)}
 			${conflict && html`<${Conflict} kind=${{ fields: items.filter(item => item.name in patch) }} title=${`${theirItem().changed_by} changed the same meanwhile`}
 				told=${`Revision ${theirItem().revision}, ${clockTime(theirItem().changed_at)}.`} base=${valuesOf(base.current.items)} mine=${mine()} theirs=${valuesOf(conflict.items)} onClose=${() => setConflict(null)} onChoose=${resolve} />`}

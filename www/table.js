@@ -1,6 +1,7 @@
 // A table of any number of rows: only those in sight are in the document.
 import { html, useEffect, useLayoutEffect, useRef, useState } from "./vendor/preact.js";
 
+const PAUSE_MS = 500;
 const AROUND = 8;	// rows beyond the edges
 
 const collator = new Intl.Collator(undefined, { numeric: true });
@@ -60,15 +61,15 @@ export function Table({ label, columns, rows, rowHeight = 44, sort, setSort, emp
 	</div>`;
 }
 
-// The rows that pass, in order.  While they only change within themselves the order is made anew at most every `pause` ms, so that ten
+// The rows that pass, in order.  While they only change within themselves the order is made anew at most every PAUSE_MS, so that ten
 // thousand may change at once; Table asks `current` what a row is now.
-export function useSorted(rows, version, columns, sort, { key, test }, pause = 500) {
+export function useSorted(rows, version, columns, sort, { key, test }) {
 	const last = useRef({ at: 0 }), [, again] = useState(0), { current: made } = last;
-	const asked = JSON.stringify([sort, key]), late = made.asked === asked && made.version !== version && Date.now() - made.at < pause;
+	const asked = JSON.stringify([sort, key]), late = made.asked === asked && made.version !== version && Date.now() - made.at < PAUSE_MS;
 	useEffect(() => {
 		if (!late)
 			return undefined;
-		const timer = setTimeout(() => again(n => n + 1), pause);
+		const timer = setTimeout(() => again(n => n + 1), PAUSE_MS);
 		return () => clearTimeout(timer);
 	}, [late]);
 	if (made.asked !== asked || (made.version !== version && !late))

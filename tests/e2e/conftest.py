@@ -100,6 +100,12 @@ def page(browser):
         own.clean()
 
 
+@pytest.fixture
+def at(exchange, page):
+    """Opens the panel of the exchange there."""
+    return lambda where: page.at(exchange.lab).enter(where)
+
+
 @pytest.fixture(scope="session")
 def furnished(tmp_path_factory):
     """A lab with something to show in every view, for tests that only look; see furniture.py."""

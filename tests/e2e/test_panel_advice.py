@@ -12,12 +12,6 @@ from until import until
 pytestmark = pytest.mark.panel
 
 
-@pytest.fixture
-def at(exchange, page):
-    """Opens the panel of the exchange there."""
-    return lambda where: page.at(exchange.lab).enter(where)
-
-
 # ------------------------------------------------------------------ the overview
 
 def counted(page):

@@ -19,12 +19,6 @@ CALLER = "4930111"
 
 
 @pytest.fixture
-def at(exchange, page):
-    """Opens the panel of the exchange there."""
-    return lambda where: page.at(exchange.lab).enter(where)
-
-
-@pytest.fixture
 def ends(exchange):
     """(caller, callee), each with its gateway."""
     return exchange.caller("office"), exchange.gateway("carrier", callee_rewrite=REWRITE)

@@ -15,12 +15,6 @@ ROUTED = "99" + NUMBER
 CALLER = "4930111"
 
 
-@pytest.fixture
-def at(exchange, page):
-    """Opens the panel of the exchange there."""
-    return lambda where: page.at(exchange.lab).enter(where)
-
-
 def row(name, kind="routing-gateways"):
     return f".gateways tr:has(a[href='#/{kind}/{name}'])"
 
